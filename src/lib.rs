@@ -1,0 +1,6 @@
+//! zdd puts new code live on a Linux server without losing a request, and takes it back by itself
+//! when it is bad. `docs/architecture.md` says how the modules hang together; who may import whom
+//! is held by `tests/it/tidy.rs`.
+
+pub mod error;
+pub mod exit_code;
