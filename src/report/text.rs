@@ -1,0 +1,108 @@
+//! Text from outside (hook output, answers of servers, file names) made fit for a terminal: it can
+//! neither move the cursor nor hide a part of itself, and it keeps to the width it is given.
+
+use std::borrow::Cow;
+
+use console::AnsiCodeIterator;
+
+use super::printable::{escaped, printable};
+
+/// The same text without escape sequences and with every other control character made visible.
+/// Line breaks stay; a tab becomes four spaces.
+pub fn harmless(text: &str) -> String {
+    // Line by line: an escape sequence that never ends must not swallow what follows.
+    let lines: Vec<String> = text.split('\n').map(harmless_line).collect();
+    lines.join("\n")
+}
+
+/// [`harmless`] text on one line.
+pub fn one_line(text: &str) -> String {
+    harmless(text).replace('\n', "\\u{a}")
+}
+
+/// What a terminal would show of one line of output: of a progress bar, drawn over and over after
+/// a carriage return, only its last state.
+pub fn last_state(line: &str) -> String {
+    one_line(&printable(line))
+}
+
+/// [`harmless`] text that keeps its colours: for text that zdd itself has rendered around foreign
+/// text.
+pub fn harmless_but_coloured(text: &str) -> String {
+    AnsiCodeIterator::new(text)
+        .map(|(part, is_sequence)| {
+            if is_sequence && part.starts_with("\x1b[") && part.ends_with('m') {
+                Cow::Borrowed(part)
+            } else {
+                Cow::Owned(harmless(part))
+            }
+        })
+        .collect()
+}
+
+/// The text cut to so many columns, its last one a `…` when something is missing.
+pub fn cut(text: &str, columns: usize) -> Cow<'_, str> {
+    match columns {
+        0 => Cow::Borrowed(""),
+        _ => console::truncate_str(text, columns, "…"),
+    }
+}
+
+/// How many columns the text takes on a terminal, escape sequences not counted.
+pub fn columns(text: &str) -> usize {
+    console::measure_text_width(text)
+}
+
+fn harmless_line(line: &str) -> String {
+    escaped(line).replace('\t', "    ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn escape_sequences_are_gone_and_other_control_characters_are_made_visible() {
+        for (text, shown) in [
+            ("\x1b[32mok\x1b[0m done", "ok done"),
+            ("\x1b]0;title\x07after", "after"),
+            ("\x1b]0;without an end\nnext line", "\nnext line"),
+            ("\x1b[2J\x1b[Hgone", "gone"),
+            ("8-bit \u{9b}31m", r"8-bit \u{9b}31m"),
+            ("bidi \u{202e}gnp.exe", r"bidi \u{202e}gnp.exe"),
+            ("a\tb", "a    b"),
+            ("Grüße 国", "Grüße 国"),
+        ] {
+            assert_eq!(harmless(text), shown, "{text:?}");
+        }
+        assert!(!one_line("bell\x07 back\x08 null\0 del\x7f").contains(char::is_control));
+    }
+
+    #[test]
+    fn a_name_stays_on_one_line() {
+        assert_eq!(one_line("two\nlines\r"), r"two\u{a}lines\u{d}");
+    }
+
+    #[test]
+    fn of_a_progress_bar_only_the_last_state_is_left() {
+        assert_eq!(last_state("10%\r50%\r100%\r"), "100%");
+        assert_eq!(last_state("plain\r"), "plain");
+    }
+
+    #[test]
+    fn colours_of_our_own_stay_and_cursor_moves_do_not() {
+        assert_eq!(
+            harmless_but_coloured("\x1b[31mred\x1b[0m\x1b[2J\x07"),
+            "\x1b[31mred\x1b[0m"
+        );
+    }
+
+    #[test]
+    fn wide_characters_count_twice() {
+        assert_eq!(cut("国国国国", 5), "国国…");
+        assert_eq!(cut("short", 5), "short");
+        assert_eq!(cut("longer", 5), "long…");
+        assert_eq!(cut("x", 0), "");
+        assert_eq!(columns("\x1b[1m国\x1b[0m!"), 3);
+    }
+}
