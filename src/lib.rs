@@ -5,4 +5,5 @@
 pub mod config;
 pub mod error;
 pub mod exit_code;
+pub mod host;
 pub mod report;

@@ -1,0 +1,17 @@
+//! What zdd needs of the operating system, each noun in its own file. Nothing here knows what a
+//! release is.
+
+pub mod atomic_file;
+pub mod cgroup;
+pub mod clock;
+pub mod command;
+mod descriptors;
+pub mod disk;
+pub mod lines;
+pub mod memory;
+pub mod process;
+pub mod signal;
+pub mod socket;
+pub mod ticks;
+pub mod tree;
+pub mod user;

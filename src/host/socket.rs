@@ -1,0 +1,121 @@
+//! Listening sockets, TCP and unix, as the kernel's tables in `/proc/PID/net` show them. Those
+//! tables belong to the network namespace of the process.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+
+/// `TCP_LISTEN` in the tables of TCP.
+const LISTENING: &str = "0A";
+
+/// `__SO_ACCEPTCON` in the table of unix sockets.
+const ACCEPTS: u64 = 1 << 16;
+
+/// The inodes of all listening sockets in the network namespace of this process.
+pub fn listening_inodes(pid: u32) -> BTreeSet<u64> {
+    let mut inodes = BTreeSet::new();
+    for table in ["tcp", "tcp6"] {
+        if let Ok(file) = File::open(format!("/proc/{pid}/net/{table}")) {
+            inodes.extend(listening_tcp(BufReader::new(file)));
+        }
+    }
+    let table = fs::read(format!("/proc/{pid}/net/unix")).unwrap_or_default();
+    inodes.extend(listening_unix(&String::from_utf8_lossy(&table)));
+    inodes
+}
+
+/// How many connections to the unix socket bound at `path` are open or wait to be accepted, in the
+/// network namespace of this process. Only the accepting side of a connection has the path.
+pub fn connections_to(path: &str) -> usize {
+    let table = fs::read("/proc/net/unix").unwrap_or_default();
+    let table = String::from_utf8_lossy(&table);
+    let is_connection = |line: &&str| {
+        let Some((front, name)) = line.split_once('/') else {
+            return false;
+        };
+        let flags = front.split_ascii_whitespace().nth(3);
+        let flags = flags.and_then(|flags| u64::from_str_radix(flags, 16).ok());
+        flags.is_some_and(|flags| flags & ACCEPTS == 0) && path.strip_prefix('/') == Some(name)
+    };
+    table.lines().filter(is_connection).count()
+}
+
+/// The kernel writes the listening sockets first, so a busy host's many connections are not read.
+fn listening_tcp(table: impl BufRead) -> Vec<u64> {
+    let lines = table.lines().map_while(Result::ok).skip(1);
+    let fields = |line: String| {
+        let mut fields = line.split_ascii_whitespace().map(str::to_owned);
+        Some((fields.nth(3)?, fields.nth(5)?.parse().ok()?))
+    };
+    let listening = lines
+        .map_while(fields)
+        .take_while(|(state, _)| state == LISTENING);
+    listening.map(|(_, inode)| inode).collect()
+}
+
+fn listening_unix(table: &str) -> Vec<u64> {
+    let inode = |line: &str| {
+        let mut fields = line.split_ascii_whitespace();
+        let flags = u64::from_str_radix(fields.nth(3)?, 16).ok()?;
+        let inode = fields.nth(2)?.parse().ok()?;
+        (flags & ACCEPTS != 0).then_some(inode)
+    };
+    table.lines().skip(1).filter_map(inode).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::process;
+    use std::net::{TcpListener, TcpStream};
+    use std::os::fd::{AsFd, BorrowedFd};
+    use std::os::unix::net::{UnixListener, UnixStream};
+
+    #[test]
+    fn connections_count_from_the_connect_to_the_close() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("app.sock");
+        let listener = UnixListener::bind(&path).unwrap();
+        let text = path.to_str().unwrap();
+        assert_eq!(connections_to(text), 0);
+        let waiting = UnixStream::connect(&path).unwrap();
+        assert_eq!(connections_to(text), 1);
+        let (accepted, _) = listener.accept().unwrap();
+        assert_eq!(connections_to(text), 1);
+        drop((waiting, accepted));
+        assert_eq!(connections_to(text), 0);
+    }
+
+    #[test]
+    fn own_listeners_are_found_and_connections_are_not() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("app.sock");
+        let v4 = TcpListener::bind("127.0.0.1:0").unwrap();
+        let v6 = TcpListener::bind("[::1]:0").unwrap();
+        let unix = UnixListener::bind(&path).unwrap();
+        let tcp_client = TcpStream::connect(v4.local_addr().unwrap()).unwrap();
+        let unix_client = UnixStream::connect(&path).unwrap();
+        let listening = listening_inodes(std::process::id());
+        let held = process::socket_inodes(std::process::id()).seen().unwrap();
+        for listener in [v4.as_fd(), v6.as_fd(), unix.as_fd()] {
+            assert!(listening.contains(&inode(listener)) && held.contains(&inode(listener)));
+        }
+        for client in [tcp_client.as_fd(), unix_client.as_fd()] {
+            assert!(!listening.contains(&inode(client)) && held.contains(&inode(client)));
+        }
+    }
+
+    fn inode(socket: BorrowedFd<'_>) -> u64 {
+        nix::sys::stat::fstat(socket).unwrap().st_ino
+    }
+
+    #[test]
+    fn a_table_is_read_up_to_its_first_connection() {
+        let table = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n\
+            0: 0100007F:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 111 1\n\
+            1: 0100007F:1F91 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 222 1\n\
+            2: 0100007F:1F90 0100007F:9999 01 00000000:00000000 00:00000000 00000000     0        0 333 1\n";
+        assert_eq!(listening_tcp(table.as_bytes()), [111, 222]);
+    }
+}
