@@ -7,3 +7,4 @@ pub mod error;
 pub mod exit_code;
 pub mod host;
 pub mod report;
+pub mod site;

@@ -1,0 +1,229 @@
+//! A site on disk: a root directory and what hangs on it. Every path below the root is made here
+//! and nowhere else.
+
+pub mod adoption;
+pub mod history;
+pub mod instance;
+pub mod link;
+pub mod lock;
+pub mod record;
+pub mod release_id;
+pub mod retention;
+pub mod revisions_log;
+
+use std::fs::Permissions;
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+
+use camino::{Utf8Path, Utf8PathBuf};
+use fs_err as fs;
+
+use crate::error::{Context, Error, Result};
+
+pub use history::History;
+pub use record::{Record, State};
+pub use release_id::ReleaseId;
+
+/// The paths of one site. Nothing is read or made by asking for a path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Site {
+    root: Utf8PathBuf,
+}
+
+impl Site {
+    /// The site below an absolute root directory, which may not be there yet.
+    pub fn new(root: impl Into<Utf8PathBuf>) -> Self {
+        Site { root: root.into() }
+    }
+
+    /// The directory everything hangs on.
+    pub fn root(&self) -> &Utf8Path {
+        &self.root
+    }
+
+    /// The link that names what users get.
+    pub fn current_path(&self) -> Utf8PathBuf {
+        self.root.join("current")
+    }
+
+    /// Where the releases lie.
+    pub fn releases_dir(&self) -> Utf8PathBuf {
+        self.root.join("releases")
+    }
+
+    /// The directory of one release.
+    pub fn release_dir(&self, id: &ReleaseId) -> Utf8PathBuf {
+        self.releases_dir().join(id.as_str())
+    }
+
+    /// Where a pruned release is moved before it is deleted.
+    pub fn trash_dir(&self, id: &ReleaseId) -> Utf8PathBuf {
+        self.releases_dir().join(format!("{TRASH_PREFIX}{id}"))
+    }
+
+    /// Files and directories that all releases share.
+    pub fn shared_dir(&self) -> Utf8PathBuf {
+        self.root.join("shared")
+    }
+
+    /// What a link at `path` in a release must name to reach the same path below `shared/`,
+    /// wherever the root is moved to.
+    pub fn shared_target_path(path: &Utf8Path) -> Utf8PathBuf {
+        let up: Utf8PathBuf = path.components().map(|_| "..").collect();
+        up.join("../shared").join(path)
+    }
+
+    /// zdd's own directory.
+    pub fn zdd_dir(&self) -> Utf8PathBuf {
+        self.root.join(".zdd")
+    }
+
+    /// The file whose lock makes commands wait for each other. Never deleted.
+    pub fn lock_path(&self) -> Utf8PathBuf {
+        self.zdd_dir().join("lock")
+    }
+
+    /// What the command in flight has done so far.
+    pub fn journal_path(&self) -> Utf8PathBuf {
+        self.zdd_dir().join("journal.jsonl")
+    }
+
+    /// Where the records lie.
+    pub fn records_dir(&self) -> Utf8PathBuf {
+        self.zdd_dir().join("releases")
+    }
+
+    /// The record of one release.
+    pub fn record_path(&self, id: &ReleaseId) -> Utf8PathBuf {
+        self.records_dir().join(format!("{id}.json"))
+    }
+
+    /// The logs of one release.
+    pub fn logs_dir(&self, id: &ReleaseId) -> Utf8PathBuf {
+        self.zdd_dir().join("logs").join(id.as_str())
+    }
+
+    /// The log of one step of one release.
+    pub fn log_path(&self, id: &ReleaseId, step: &str) -> Utf8PathBuf {
+        self.logs_dir(id).join(format!("{step}.log"))
+    }
+
+    /// Where processes that zdd started for a release are written down.
+    pub fn instances_dir(&self) -> Utf8PathBuf {
+        self.zdd_dir().join("instances")
+    }
+
+    /// The process that zdd started for the `index`-th service of a release.
+    pub fn instance_path(&self, id: &ReleaseId, index: usize) -> Utf8PathBuf {
+        self.instances_dir().join(format!("{id}-{index}.pid"))
+    }
+
+    /// Capistrano's own log of what went live.
+    pub fn revisions_log_path(&self) -> Utf8PathBuf {
+        self.root.join("revisions.log")
+    }
+
+    /// The commit a release was made from, where error trackers look for it.
+    pub fn revision_path(&self, id: &ReleaseId) -> Utf8PathBuf {
+        self.release_dir(id).join(REVISION_NAME)
+    }
+
+    /// The time of that commit, in seconds since 1970.
+    pub fn revision_time_path(&self, id: &ReleaseId) -> Utf8PathBuf {
+        self.release_dir(id).join(REVISION_TIME_NAME)
+    }
+
+    /// Makes the directories that a changing command needs, with modes that let anyone read the
+    /// records and nobody else write them, whatever the umask.
+    ///
+    /// # Errors
+    /// When a directory cannot be made.
+    pub fn prepare(&self) -> Result<()> {
+        let (all, owner) = (0o755, 0o700);
+        for (directory, mode) in [
+            (self.releases_dir(), all),
+            (self.zdd_dir(), all),
+            (self.records_dir(), all),
+            (self.instances_dir(), all),
+            (self.zdd_dir().join("logs"), owner),
+        ] {
+            make_dir(&directory, mode).context("cannot prepare the site")?;
+        }
+        Ok(())
+    }
+
+    /// Refuses to change a site that belongs to somebody else, or that others could change
+    /// underneath.
+    ///
+    /// # Errors
+    /// Names the directory and the command that would be right.
+    pub fn check_owner(&self, arguments: &str) -> Result<()> {
+        use std::os::unix::fs::MetadataExt;
+
+        let caller = nix::unistd::Uid::effective();
+        for directory in [self.root.clone(), self.releases_dir(), self.zdd_dir()] {
+            let Ok(metadata) = fs::metadata(&directory) else {
+                continue;
+            };
+            if metadata.uid() != caller.as_raw() {
+                let owner = crate::host::user::name_of(metadata.uid());
+                return Err(Error::failed(format!("`{directory}` belongs to `{owner}`"))
+                    .hint(format!("sudo -u {owner} zdd {arguments}")));
+            }
+            if metadata.mode() & 0o002 != 0 {
+                return Err(
+                    Error::failed(format!("everybody can write into `{directory}`"))
+                        .hint(format!("chmod o-w {directory}")),
+                );
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Makes a directory with exactly this mode, whatever the umask; parents that are missing can be
+/// read by all. One that is there stays as it is.
+///
+/// # Errors
+/// When the file system refuses.
+pub fn make_dir(directory: &Utf8Path, mode: u32) -> io::Result<()> {
+    if directory.is_dir() {
+        return Ok(());
+    }
+    if let Some(parent) = directory.parent() {
+        make_dir(parent, 0o755)?;
+    }
+    fs::create_dir(directory)?;
+    fs::set_permissions(directory, Permissions::from_mode(mode))
+}
+
+/// The file in a release that says which version of the code it is, as Capistrano writes it.
+pub const REVISION_NAME: &str = "REVISION";
+
+/// The file in a release that says when that version was committed, in seconds since 1970.
+pub const REVISION_TIME_NAME: &str = "REVISION_TIME";
+
+/// How the directories that wait for their deletion begin.
+pub const TRASH_PREFIX: &str = ".trash-";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_site_can_be_read_by_all_and_its_logs_by_the_owner_whatever_the_umask() {
+        let guard = tempfile::tempdir().unwrap();
+        let root = Utf8PathBuf::from_path_buf(guard.path().join("deep/root")).unwrap();
+        let site = Site::new(root);
+        make_dir(&site.releases_dir(), 0o755).unwrap();
+        site.prepare().unwrap();
+        let mode = |path: &Utf8Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        for directory in [site.root(), &site.releases_dir(), &site.records_dir()] {
+            assert_eq!(mode(directory), 0o755, "{directory}");
+        }
+        assert_eq!(mode(&site.zdd_dir().join("logs")), 0o700);
+        fs::set_permissions(site.releases_dir(), Permissions::from_mode(0o775)).unwrap();
+        site.prepare().unwrap();
+        assert_eq!(mode(&site.releases_dir()), 0o775);
+    }
+}
