@@ -7,4 +7,5 @@ pub mod error;
 pub mod exit_code;
 pub mod host;
 pub mod report;
+pub mod saga;
 pub mod site;
