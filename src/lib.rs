@@ -9,3 +9,4 @@ pub mod host;
 pub mod report;
 pub mod saga;
 pub mod site;
+pub mod source;
