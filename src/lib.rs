@@ -9,5 +9,6 @@ pub mod hook;
 pub mod host;
 pub mod report;
 pub mod saga;
+pub mod service;
 pub mod site;
 pub mod source;

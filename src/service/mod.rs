@@ -1,0 +1,12 @@
+//! What runs the code: finding it, telling it of a new release, stopping it. Which release a
+//! service really runs is asked in `running`.
+
+pub mod process;
+pub mod systemctl;
+pub mod trial;
+pub mod unit;
+pub mod unit_state;
+pub mod unit_watch;
+
+pub use unit::Unit;
+pub use unit_state::UnitState;

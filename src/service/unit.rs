@@ -1,0 +1,204 @@
+//! A plain systemd unit: telling it of a new release, and asking systemd about it.
+
+use std::time::Duration;
+
+use time::OffsetDateTime;
+
+use crate::config::schema::{Scope, Service};
+use crate::error::{Error, Result};
+use crate::host::command::Command;
+use crate::host::signal::Patience;
+use crate::host::ticks::Ticks;
+
+use super::systemctl::{Systemctl, Verb};
+use super::unit_state::{PROPERTIES, UnitState};
+use super::unit_watch::UnitWatch;
+
+/// How long reading the journal may take; it only helps a message.
+const JOURNAL_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How many lines of the journal explain a failure.
+const JOURNAL_LINES: usize = 20;
+
+/// How far back the journal explains a call that just failed: five seconds.
+const RECENT_TICKS: u64 = 500;
+
+/// A systemd unit as `[[service]] unit = …` names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unit {
+    name: String,
+    systemctl: Systemctl,
+}
+
+impl Unit {
+    /// The unit that a service of the configuration names; `None` for other kinds. A name without
+    /// a suffix is a `.service`, as for systemctl.
+    pub fn of(service: &Service) -> Option<Self> {
+        let name = service.unit.as_deref()?;
+        let name = match name.contains('.') {
+            true => name.to_owned(),
+            false => format!("{name}.service"),
+        };
+        let systemctl = Systemctl {
+            scope: service.scope,
+            through_sudo: service.sudo,
+        };
+        Some(Unit { name, systemctl })
+    }
+
+    /// The full name, for instance `gunicorn.service`.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Which systemd it belongs to.
+    pub fn scope(&self) -> Scope {
+        self.systemctl.scope
+    }
+
+    /// The lines that let `user` switch this unit through `sudo = true`.
+    pub fn sudoers_lines(&self, user: &str) -> Vec<String> {
+        let line = |verb| Systemctl::sudoers_line(user, verb, &self.name);
+        Verb::ALL.map(line).to_vec()
+    }
+
+    /// The lines that are missing in sudoers so that `user` can switch this unit without a
+    /// password; `None` when none is.
+    pub fn refused_by_sudo(&self, user: &str) -> Option<Vec<String>> {
+        let is_refused = |verb: &Verb| {
+            let words = Systemctl::sudo_test(*verb, &self.name);
+            let asked = Command::new(&words[0])
+                .args(&words[1..])
+                .capture(&Patience::fresh());
+            !asked.is_ok_and(|finished| finished.ending.is_success())
+        };
+        let refused = Verb::ALL.into_iter().filter(is_refused);
+        let lines: Vec<String> = refused
+            .map(|verb| Systemctl::sudoers_line(user, verb, &self.name))
+            .collect();
+        (!lines.is_empty()).then_some(lines)
+    }
+
+    /// What systemd knows of it now. A unit that does not exist is a state too.
+    ///
+    /// # Errors
+    /// When systemd cannot be asked.
+    pub fn state(&self) -> Result<UnitState> {
+        let patience = Patience::fresh();
+        let shown = self.systemctl.show(&self.name, &PROPERTIES, &patience)?;
+        let state = UnitState::parse(&shown);
+        let paths = state.fragment_path.iter().chain(&state.drop_in_paths);
+        let files: Vec<String> = paths.flat_map(fs_err::read_to_string).collect();
+        Ok(state.with_exact_words(&files))
+    }
+
+    /// Tells it to read its code again. Most servers answer before they have.
+    ///
+    /// # Errors
+    /// When systemd refuses, the reload fails, or it takes longer than `timeout`.
+    pub fn reload(&self, timeout: Duration, patience: &Patience) -> Result<()> {
+        self.change(Verb::Reload, timeout, patience)
+    }
+
+    /// Starts it.
+    ///
+    /// # Errors
+    /// As for [`reload`](Self::reload).
+    pub fn start(&self, timeout: Duration, patience: &Patience) -> Result<()> {
+        self.change(Verb::Start, timeout, patience)
+    }
+
+    /// Stops and starts it.
+    ///
+    /// # Errors
+    /// As for [`reload`](Self::reload).
+    pub fn restart(&self, timeout: Duration, patience: &Patience) -> Result<()> {
+        self.change(Verb::Restart, timeout, patience)
+    }
+
+    /// Stops it.
+    ///
+    /// # Errors
+    /// As for [`reload`](Self::reload).
+    pub fn stop(&self, timeout: Duration, patience: &Patience) -> Result<()> {
+        self.change(Verb::Stop, timeout, patience)
+    }
+
+    /// Lets it be started again after it failed too often.
+    ///
+    /// # Errors
+    /// As for [`reload`](Self::reload).
+    pub fn reset_failed(&self, timeout: Duration, patience: &Patience) -> Result<()> {
+        self.change(Verb::ResetFailed, timeout, patience)
+    }
+
+    /// Follows it from this state on: see [`UnitWatch`].
+    pub fn watch(&self, from: UnitState) -> UnitWatch {
+        UnitWatch::new(self.clone(), from)
+    }
+
+    /// The last lines it wrote to the journal since a moment. Empty where the journal may not be
+    /// read or there is none: this only helps a message.
+    pub fn journal_tail(&self, since: Ticks, lines: usize) -> Vec<String> {
+        let unit_flag = match self.systemctl.scope {
+            Scope::System => "--unit",
+            Scope::User => "--user-unit",
+        };
+        self.journal(since, lines, &[format!("{unit_flag}={}", self.name)])
+    }
+
+    /// The last lines of one run of it, named by its InvocationID, up to `until`.
+    pub fn run_tail(
+        &self,
+        invocation: &str,
+        since: Ticks,
+        until: OffsetDateTime,
+        lines: usize,
+    ) -> Vec<String> {
+        let scope = match self.systemctl.scope {
+            Scope::System => None,
+            Scope::User => Some("--user".to_owned()),
+        };
+        let run = format!("_SYSTEMD_INVOCATION_ID={invocation}");
+        let until = format!("--until=@{}", until.unix_timestamp() + 1);
+        let words: Vec<String> = scope.into_iter().chain([until, run]).collect();
+        self.journal(since, lines, &words)
+    }
+
+    fn journal(&self, since: Ticks, lines: usize, which: &[String]) -> Vec<String> {
+        let seconds = since.elapsed().as_secs() + 1;
+        let command = Command::new("journalctl")
+            // With `--since` alone, `--lines` would give the first lines of that time.
+            .args(["--quiet", "--no-pager", "--reverse", "-o", "cat"])
+            .arg(format!("--since=-{seconds}s"))
+            .arg(format!("--lines={lines}"))
+            .args(which)
+            .timeout(JOURNAL_TIMEOUT);
+        match command.capture(&Patience::fresh()) {
+            Ok(finished) if finished.ending.is_success() => {
+                finished.stdout.lines().rev().map(str::to_owned).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    fn change(&self, verb: Verb, timeout: Duration, patience: &Patience) -> Result<()> {
+        self.systemctl
+            .change(verb, &self.name, timeout, patience)
+            .map_err(|error| self.with_journal(error))
+    }
+
+    /// A job that failed tells its reason only in the journal; a refusal tells it itself.
+    fn with_journal(&self, error: Error) -> Error {
+        let is_refusal = error
+            .cause
+            .as_deref()
+            .is_some_and(|cause| !cause.contains("journalctl"));
+        if is_refusal {
+            return error;
+        }
+        let since = Ticks(Ticks::now().0.saturating_sub(RECENT_TICKS));
+        let tail = self.journal_tail(since, JOURNAL_LINES);
+        error.tail(tail)
+    }
+}
