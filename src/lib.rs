@@ -8,6 +8,7 @@ pub mod exit_code;
 pub mod hook;
 pub mod host;
 pub mod report;
+pub mod running;
 pub mod saga;
 pub mod service;
 pub mod site;
