@@ -5,6 +5,7 @@
 pub mod config;
 pub mod error;
 pub mod exit_code;
+pub mod health;
 pub mod hook;
 pub mod host;
 pub mod report;

@@ -1,0 +1,38 @@
+//! Readiness of an instance on its own socket, before any user sees it. An answer, not a
+//! connection, is readiness: a listening master accepts before any worker lives, and a leftover
+//! socket file proves nothing.
+
+use std::sync::Arc;
+
+use camino::Utf8Path;
+
+use crate::config::schema::{HealthCheck, Statuses};
+use crate::config::units::Span;
+use crate::error::Result;
+
+use super::address::Address;
+use super::check::{Check, below_500};
+
+/// Pause between two attempts: shorter than for a site, because the start is waited for.
+const INTERVAL: Span = Span::millis(100);
+
+/// The check of an instance that listens on `socket`, to be waited for with
+/// [`until_healthy`](super::wait::until_healthy). The path `health` must answer 200; without one,
+/// `/` must answer anything below 500.
+///
+/// # Errors
+/// When the socket's path is too long or `health` is no path.
+pub fn readiness(socket: &Utf8Path, health: Option<&str>, within: Span) -> Result<Arc<Check>> {
+    let address = Address::on_socket(socket, health.unwrap_or("/"))?;
+    let settings = HealthCheck {
+        url: Some(address.to_string()),
+        status: match health {
+            Some(_) => Statuses::default(),
+            None => below_500(),
+        },
+        interval: INTERVAL,
+        within,
+        ..HealthCheck::default()
+    };
+    Check::new(&settings).map(Arc::new)
+}
