@@ -1,0 +1,179 @@
+//! What every service runs, and how the health checks stand, before anything is begun. Undo aims
+//! at this state, and nothing that was already wrong is blamed on the new release.
+
+use std::time::SystemTime;
+
+use super::advice::accusation;
+use super::{ServiceBefore, instance, name_of};
+use crate::config::Config;
+use crate::config::schema::{Service, SwitchWay};
+use crate::error::{Finding, Result};
+use crate::health::{Outcome, outcome};
+use crate::host::signal::Patience;
+use crate::host::ticks::Ticks;
+use crate::host::{cgroup, user};
+use crate::report::Report;
+use crate::running::{self, Observation, Processes, Question};
+use crate::service::{Unit, UnitState};
+use crate::site::{ReleaseId, Site};
+
+/// The state of the site before a command.
+pub struct Before {
+    /// Each service, in the order of `[[service]]`.
+    pub services: Vec<ServiceBefore>,
+    /// Each health check, in the order of `[[health]]`; none when nothing is live.
+    pub health: Vec<Outcome>,
+    /// Why a service cannot be switched at all.
+    pub findings: Vec<Finding>,
+}
+
+/// Looks at every service and asks every health check once.
+pub fn look(site: &Site, config: &Config, from: Option<&ReleaseId>, patience: &Patience) -> Before {
+    let mut findings = Vec::new();
+    let mut services = Vec::new();
+    for (place, service) in config.service.iter().enumerate() {
+        let unit = unit_state(service).unwrap_or_else(|error| {
+            findings.push(Finding::from(error));
+            None
+        });
+        if let Some(state) = &unit {
+            findings.extend(unit_findings(site, service, state, from.is_none()));
+            findings.extend(password_prompt(service));
+        }
+        services.push(ServiceBefore {
+            name: name_of(service),
+            observation: observation_of(site, service, place, unit.as_ref(), from),
+            unit,
+        });
+    }
+    let health = match from {
+        Some(_) => outcome::of_all(&config.health, patience),
+        None => Vec::new(),
+    };
+    Before {
+        services,
+        health,
+        findings,
+    }
+}
+
+/// Says what is already wrong, so that nobody blames the release for it.
+pub fn warn(before: &Before, config: &Config, report: &dyn Report) {
+    for (service, settings) in before.services.iter().zip(&config.service) {
+        if let Some(seen) = service
+            .observation
+            .as_ref()
+            .filter(|seen| seen.verdict.is_failure())
+        {
+            report.warning(&format!("already before: {}", accusation(settings, seen)));
+        }
+    }
+    for check in before.health.iter().filter(|check| !check.ok) {
+        let (name, detail) = (&check.check, &check.detail);
+        report.warning(&format!(
+            "already before: `{name}` is not healthy: {detail}"
+        ));
+    }
+}
+
+/// Which release a service's processes use at this moment, judged against the live one.
+pub fn observation_of(
+    site: &Site,
+    service: &Service,
+    place: usize,
+    unit: Option<&UnitState>,
+    live: Option<&ReleaseId>,
+) -> Option<Observation> {
+    let live = live?;
+    let processes = match unit {
+        Some(state) if state.is_active() => Processes {
+            main: state.main_pid,
+            all: cgroup::processes(&state.control_group),
+        },
+        None if service.start.is_some() => instance::processes(site, live, place).ok()?,
+        _ => return None,
+    };
+    let question = Question {
+        current_path: site.current_path(),
+        releases_dir: site.releases_dir(),
+        wanted: live.to_string(),
+        flipped_at: match unit {
+            Some(_) => last_flip(site),
+            None => instance::begun_after(site, live, place),
+        },
+        before: None,
+        start_words: unit.map(|state| state.argv.clone()).unwrap_or_default(),
+        neutral: Vec::new(),
+    };
+    Some(running::observe(&question, &processes))
+}
+
+/// When `current` was last flipped: the time of the link itself.
+pub fn last_flip(site: &Site) -> Option<Ticks> {
+    let metadata = fs_err::symlink_metadata(site.current_path()).ok()?;
+    metadata
+        .modified()
+        .ok()
+        .filter(|time| *time > SystemTime::UNIX_EPOCH)
+        .map(Ticks::of)
+}
+
+/// The unit as systemd sees it; none for other kinds of services.
+fn unit_state(service: &Service) -> Result<Option<UnitState>> {
+    let Some(unit) = Unit::of(service) else {
+        return Ok(None);
+    };
+    unit.state().map(Some)
+}
+
+/// Why the unit cannot be switched in the way that is asked.
+fn unit_findings(
+    site: &Site,
+    service: &Service,
+    state: &UnitState,
+    is_first: bool,
+) -> Vec<Finding> {
+    let name = name_of(service);
+    if !state.is_found() {
+        return vec![
+            Finding::new(format!("the unit `{name}` is not known to systemd"))
+                .hint("write it, then: systemctl daemon-reload; or run zdd init"),
+        ];
+    }
+    let mut findings = Vec::new();
+    if service.switch == SwitchWay::Reload && !state.has_exec_reload {
+        findings.push(
+            Finding::new(format!(
+                "the unit `{name}` cannot be reloaded: it has no ExecReload"
+            ))
+            .hint("add `ExecReload=/bin/kill -HUP $MAINPID`, or set `switch = \"restart\"`"),
+        );
+    }
+    let current = site.current_path();
+    let goes_through = |word: &String| word.contains(current.as_str());
+    let directory = state.working_directory.as_ref().map(ToString::to_string);
+    let is_ours = state.argv.iter().chain(&directory).any(goes_through);
+    if is_first && state.is_active() && !is_ours {
+        findings.push(
+            Finding::new(format!(
+                "`{name}` is active on code outside `{}`",
+                site.releases_dir()
+            ))
+            .hint(format!(
+                "let its ExecStart and WorkingDirectory go through `{current}`"
+            )),
+        );
+    }
+    findings
+}
+
+/// `sudo` must let the switch through without a password: nobody is there to type one, and half a
+/// switch would be put back by the same command.
+pub fn password_prompt(service: &Service) -> Option<Finding> {
+    let unit = Unit::of(service).filter(|_| service.sudo)?;
+    let lines = unit.refused_by_sudo(&user::Owner::of_process().name)?;
+    let name = unit.name();
+    let what = format!("sudo does not allow to switch `{name}` without a password");
+    let hint = format!("add to /etc/sudoers.d/zdd:\n{}", lines.join("\n"));
+    Some(Finding::new(what).hint(hint))
+}

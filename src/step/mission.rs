@@ -1,0 +1,87 @@
+//! What a command is to do, as data fixed before any effect. It is the main part of the plan, the
+//! journal's first line: recovery reads it from there and never from today's `zdd.toml`.
+
+use camino::Utf8PathBuf;
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+
+use crate::config::Config;
+use crate::config::schema::{Role, Service};
+use crate::health::Outcome;
+use crate::hook::{Point, Verb};
+use crate::running::Observation;
+use crate::service::UnitState;
+use crate::site::ReleaseId;
+use crate::source::revision::Revision;
+
+/// One switch from one release to another.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Mission {
+    /// Which command it is.
+    pub verb: Verb,
+    /// The release that is to become live.
+    pub release: ReleaseId,
+    /// Its place in the order of releases.
+    pub seq: i64,
+    /// The release that is live before; none when this is the first.
+    pub from: Option<ReleaseId>,
+    /// The effective settings, with absolute paths.
+    pub config: Config,
+    /// Who runs the command.
+    pub performer: String,
+    /// When it began.
+    #[serde(with = "time::serde::rfc3339")]
+    pub started_at: OffsetDateTime,
+    /// The directory that the files come from.
+    pub source: Option<Utf8PathBuf>,
+    /// The commit they were made from.
+    pub revision: Option<Revision>,
+    /// Hooks to leave out.
+    pub skipped_hooks: Vec<Point>,
+    /// What every service ran before anything began, in the order of `[[service]]`.
+    pub services_before: Vec<ServiceBefore>,
+    /// How every health check ended before anything began, in the order of `[[health]]`.
+    pub health_before: Vec<Outcome>,
+}
+
+/// A service as it was before anything began. Undo aims at this.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ServiceBefore {
+    /// How messages name it.
+    pub name: String,
+    /// The unit, when it is one.
+    pub unit: Option<UnitState>,
+    /// Which release its processes used.
+    pub observation: Option<Observation>,
+}
+
+impl Mission {
+    /// The places of the services with this role, in file order.
+    pub fn services_of(&self, role: Role) -> impl Iterator<Item = (usize, &Service)> {
+        self.config
+            .service
+            .iter()
+            .enumerate()
+            .filter(move |(_, service)| service.role == role)
+    }
+
+    /// Whether a hook is to be left out.
+    pub fn skips(&self, point: Point) -> bool {
+        self.skipped_hooks.contains(&point)
+    }
+
+    /// Whether no release was live before.
+    pub fn is_first(&self) -> bool {
+        self.from.is_none()
+    }
+
+    /// Whether what was live before was well: every health check good, every service running.
+    pub fn was_healthy(&self) -> bool {
+        let services = self.services_before.iter().zip(&self.config.service);
+        let mut runs = services.map(|(before, service)| match &before.unit {
+            Some(unit) => unit.is_active(),
+            None => service.start.is_none() || before.observation.is_some(),
+        });
+        self.health_before.iter().all(|check| check.ok) && runs.all(|is_running| is_running)
+    }
+}

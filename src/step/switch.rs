@@ -1,0 +1,102 @@
+//! The switch: the flip of `current` and its taking effect, one step. Were they two, the way back
+//! would tell the services before the link is back.
+
+use std::time::Instant;
+
+use crate::config::schema::Role;
+use crate::error::{Error, Result};
+use crate::host::disk;
+use crate::site::link::{self, Current};
+
+use super::{Stage, prove, restore, tell};
+
+/// The key of the journal that says that the flip is about to happen.
+pub const FLIPPING: &str = "flipping";
+
+/// Flips, tells every web service, and waits until each runs the new release.
+///
+/// # Errors
+/// When the flip or a service is refused, a service dies, or still runs the old release.
+pub fn run(stage: &mut Stage<'_>) -> Result<()> {
+    let release = stage.mission.release.clone();
+    disk::sync_file_system(stage.site.root())?;
+    stage.fact(FLIPPING, true)?;
+    if let Some(probe) = &stage.probe {
+        probe.mark_switch();
+    }
+    stage.switched_at = Some(Instant::now());
+    if let Err(error) = link::flip(stage.site, &release) {
+        let is_flipped = link::read(stage.site).is_ok_and(|current| current.names(&release));
+        // Where users met nothing new, this is a failure before the switch.
+        if !is_flipped {
+            stage.remember(FLIPPING, false);
+        }
+        return Err(error);
+    }
+    stage
+        .report
+        .finished("Flipped", &format!("current to {release}"), None);
+    let services = stage.services_of(Role::Web);
+    for place in &services {
+        tell::tell(stage, *place)?;
+    }
+    for place in services {
+        prove::prove(stage, place)?;
+    }
+    Ok(())
+}
+
+/// Flips back, then puts every service that was told back to what it was: web services in file
+/// order, workers last. The health checks that were good before must be good again.
+///
+/// # Errors
+/// When the site is worse than before the command.
+pub fn undo(stage: &mut Stage<'_>) -> Result<()> {
+    if !stage.was_switched() {
+        return Ok(());
+    }
+    flip_back(stage)?;
+    let mut result = Ok(());
+    for role in [Role::Web, Role::Worker] {
+        for place in stage.services_of(role) {
+            let restored = stage.undisturbed(|stage| restore::service(stage, place));
+            result = result.and(restored);
+        }
+    }
+    result.and(restore::health(stage))
+}
+
+/// Makes `current` name what it named before. Needs no free block on the disk.
+fn flip_back(stage: &Stage<'_>) -> Result<()> {
+    let mission = stage.mission;
+    let current = link::read(stage.site)?;
+    // Also when the files of the new release are gone.
+    let is_new = current.names(&mission.release);
+    match &mission.from {
+        Some(from) if current.release() == Some(from) => {}
+        Some(from) if is_new && !stage.site.release_dir(from).is_dir() => {
+            return Err(Error::failed(format!(
+                "the files of release `{from}` are gone"
+            )));
+        }
+        Some(from) if is_new => {
+            link::flip(stage.site, from)?;
+            stage
+                .report
+                .finished("Flipped", &format!("current back to {from}"), None);
+        }
+        None if current == Current::Missing => {}
+        None if is_new => {
+            link::remove(stage.site)?;
+            stage
+                .report
+                .finished("Removed", "current: there was none before", None);
+        }
+        _ => {
+            return Err(Error::failed(
+                "`current` names neither the old nor the new release",
+            ));
+        }
+    }
+    Ok(())
+}
