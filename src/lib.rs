@@ -2,6 +2,8 @@
 //! when it is bad. `docs/architecture.md` says how the modules hang together; who may import whom
 //! is held by `tests/it/tidy.rs`.
 
+pub mod cli;
+pub mod commands;
 pub mod config;
 pub mod error;
 pub mod exit_code;

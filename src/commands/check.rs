@@ -1,0 +1,208 @@
+//! `zdd check`: preconditions and known traps on this host, all at once, each with the line to
+//! change.
+
+use serde::Serialize;
+
+use super::Context;
+use crate::config::schema::{Scope, Service};
+use crate::error::{Finding, Result};
+use crate::exit_code::ExitCode;
+use crate::host::signal::Patience;
+use crate::host::{process, user};
+use crate::report::style::{BAD, GOOD, NOTE, WARNING, paint};
+use crate::running::trap::{self, Level};
+use crate::service::{Unit, UnitState};
+use crate::site::History;
+use crate::step::preconditions::Preconditions;
+use crate::step::{advice, before, name_of};
+
+/// One thing that is or may go wrong, as in the JSON.
+#[derive(Debug, Serialize)]
+struct Trap {
+    level: &'static str,
+    what: String,
+    #[serde(rename = "where")]
+    place: String,
+    change: Option<String>,
+}
+
+/// All of them.
+#[derive(Debug, Serialize)]
+struct Findings {
+    schema: u32,
+    findings: Vec<Trap>,
+}
+
+/// Looks and tells. Ends in 1 only when something would fail.
+///
+/// # Errors
+/// When the site cannot be read, or the result not be printed.
+pub fn run(context: &Context<'_>) -> Result<ExitCode> {
+    let mut findings = preconditions(context)?;
+    for service in &context.config.service {
+        if let Some(unit) = Unit::of(service) {
+            let Ok(state) = unit.state() else { continue };
+            findings.extend(traps_of(context, service, &state));
+            findings.extend(password_trap(service));
+        } else if service.start.is_some() {
+            findings.push(Trap {
+                level: "warning",
+                what: "started by zdd itself, it does not come back after a reboot".to_owned(),
+                place: name_of(service),
+                change: Some("let systemd start it: `unit = \"…\"` in place of `start`".to_owned()),
+            });
+            findings.extend(session_trap(service));
+        }
+    }
+    let findings = Findings {
+        schema: super::ending::SCHEMA,
+        findings,
+    };
+    context.print(&findings, || text(&findings))?;
+    let has_error = findings
+        .findings
+        .iter()
+        .any(|finding| finding.level == "error");
+    Ok(if has_error {
+        ExitCode::Refused
+    } else {
+        ExitCode::Done
+    })
+}
+
+fn preconditions(context: &Context<'_>) -> Result<Vec<Trap>> {
+    let history = History::load(&context.site)?;
+    let release = history.next_id(context.clock.now());
+    let config = &context.config;
+    let conditions = Preconditions {
+        site: &context.site,
+        config,
+        history: &history,
+        release: &release,
+    };
+    let mut findings = conditions.findings_for_release()?;
+    findings.extend(conditions.too_little_room(None)?);
+    let live = history.current().release();
+    let seen = before::look(&context.site, config, live, &Patience::of_command());
+    findings.extend(seen.findings);
+    let mut traps: Vec<Trap> = findings
+        .into_iter()
+        .map(|finding| from(finding, context))
+        .collect();
+    traps.dedup_by(|a, b| a.what == b.what);
+    for (service, settings) in seen.services.iter().zip(&config.service) {
+        let Some(observation) = &service.observation else {
+            continue;
+        };
+        if observation.verdict.is_failure() {
+            traps.push(Trap {
+                level: "warning",
+                what: advice::accusation(settings, observation),
+                place: observation
+                    .evidence
+                    .first()
+                    .map(|found| found.place())
+                    .unwrap_or_default(),
+                change: Some(format!("systemctl restart {}", service.name)),
+            });
+        }
+    }
+    let bad = seen.health.into_iter().filter(|check| !check.ok);
+    traps.extend(bad.map(|check| Trap {
+        level: "warning",
+        what: format!("not healthy now: {}", check.detail),
+        place: check.check,
+        change: None,
+    }));
+    Ok(traps)
+}
+
+fn from(finding: Finding, context: &Context<'_>) -> Trap {
+    let place = finding
+        .file
+        .unwrap_or_else(|| context.site.root().to_string());
+    Trap {
+        level: "error",
+        what: finding.message,
+        place,
+        change: finding.hint,
+    }
+}
+
+/// What is started from a login may end with it.
+fn session_trap(service: &Service) -> Option<Trap> {
+    let group = fs_err::read_to_string("/proc/self/cgroup").unwrap_or_default();
+    group.contains("/session-").then(|| Trap {
+        level: "warning",
+        what: "a process started from this login may end with it".to_owned(),
+        place: name_of(service),
+        change: Some(
+            "loginctl enable-linger, then: systemd-run --user --scope zdd release".to_owned(),
+        ),
+    })
+}
+
+/// Without `sudo`, systemd asks for a password unless a rule of polkit says otherwise.
+fn password_trap(service: &Service) -> Option<Trap> {
+    let may_be_asked = !service.sudo && service.scope == Scope::System;
+    let caller = user::Owner::of_process();
+    let unit = Unit::of(service).filter(|_| may_be_asked && !caller.uid.is_root())?;
+    let (user, name) = (&caller.name, unit.name());
+    Some(Trap {
+        level: "warning",
+        what: format!("systemd may ask `{user}` for a password to switch `{name}`"),
+        place: "/etc/sudoers.d/zdd".to_owned(),
+        change: Some(format!(
+            "set `sudo = true` for it in zdd.toml, with these lines:\n{}",
+            unit.sudoers_lines(user).join("\n")
+        )),
+    })
+}
+
+/// What the unit and the server behind it will make of a switch.
+fn traps_of(context: &Context<'_>, service: &Service, state: &UnitState) -> Vec<Trap> {
+    if !state.is_found() {
+        return Vec::new();
+    }
+    let live_words = state.main_pid.and_then(|pid| process::argv(pid).seen());
+    let facts = advice::unit_facts(service, state);
+    let paths = advice::paths(&context.site);
+    let traps = trap::predict(&facts, &paths, live_words.as_deref());
+    let found = traps.into_iter().map(|trap| Trap {
+        level: if trap.level == Level::Error {
+            "error"
+        } else {
+            "warning"
+        },
+        what: trap.what,
+        place: trap.place,
+        change: Some(trap.change).filter(|change| !change.is_empty()),
+    });
+    found.collect()
+}
+
+fn text(findings: &Findings) -> String {
+    if findings.findings.is_empty() {
+        return format!("{} nothing stands against a release\n", paint(GOOD, "ok"));
+    }
+    let mut text = String::new();
+    for Trap {
+        level,
+        what,
+        place,
+        change,
+    } in &findings.findings
+    {
+        let style = if *level == "error" { BAD } else { WARNING };
+        text += &format!("{} {what}\n", paint(style, format!("{level}:")));
+        if !place.is_empty() {
+            text += &format!("  where:  {place}\n");
+        }
+        let mut label = "change: ";
+        for line in change.iter().flat_map(|change| change.lines()) {
+            text += &format!("  {}{line}\n", paint(NOTE, label));
+            label = "        ";
+        }
+    }
+    text
+}

@@ -1,0 +1,190 @@
+//! `zdd init STACK`: writes what a site of that kind needs into a project: `zdd.toml`, `hooks/`,
+//! and in `deploy/` a systemd unit and an nginx snippet. The texts are in `init/` and in the
+//! `hooks/` folder of this repository; only name, root and app are filled in.
+
+use std::io::{ErrorKind, Write};
+
+use camino::{Utf8Path, Utf8PathBuf};
+use clap::ValueEnum;
+use fs_err::OpenOptions;
+use fs_err::os::unix::fs::OpenOptionsExt;
+
+use crate::error::{Context, Error, Result};
+
+/// A kind of project that zdd has files for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Stack {
+    /// A WSGI app behind gunicorn.
+    Python,
+    /// A Django project behind gunicorn.
+    Django,
+    /// A node server.
+    Node,
+    /// A Rails app on puma.
+    Rails,
+    /// Pages that nginx serves as files.
+    Static,
+}
+
+/// One file of the stack.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Written {
+    /// Where it is.
+    pub path: Utf8PathBuf,
+    /// Whether it was written; else there was a file before, which was left alone.
+    pub wrote: bool,
+}
+
+/// Writes the files of a stack into the project at `into`, for a site of that name with its
+/// releases below `root`. What is already there is left as it is.
+///
+/// # Errors
+/// When the name or the root cannot stand in a unit file, and when a file cannot be written.
+pub fn run(stack: Stack, name: &str, root: &Utf8Path, into: &Utf8Path) -> Result<Vec<Written>> {
+    refuse_unsafe_words(name, root)?;
+    let app = stack.app(name);
+    let filled = |text: &str| {
+        let named = text.replace("@NAME@", name).replace("@APP@", &app);
+        named.replace("@ROOT@", root.as_str())
+    };
+    let mut written = Vec::new();
+    for (path, text) in stack.settings() {
+        let path = into.join(filled(path));
+        written.push(write_new(path, &filled(text), 0o644)?);
+    }
+    for (point, text) in stack.hooks().iter().chain(NOTIFY) {
+        let path = into.join("hooks").join(point);
+        written.push(write_new(path, text, 0o755)?);
+    }
+    Ok(written)
+}
+
+/// A path, in which placeholders are filled in too, and the text of a file.
+type File = (&'static str, &'static str);
+
+/// The text of one of the hooks that zdd ships.
+macro_rules! hook {
+    ($path:literal) => {
+        include_str!(concat!("../../hooks/", $path))
+    };
+}
+
+/// The hooks that every stack gets; they do nothing without NOTIFY_URL.
+const NOTIFY: &[File] = &[
+    ("finish", hook!("notify/finish")),
+    ("failed", hook!("notify/failed")),
+];
+
+const PROXY: File = ("deploy/@NAME@.nginx", include_str!("init/proxy.nginx"));
+const GUNICORN: File = ("zdd.toml", include_str!("init/gunicorn.toml"));
+const GUNICORN_UNIT: File = (
+    "deploy/@NAME@.service",
+    include_str!("init/gunicorn.service"),
+);
+const SOCKET_UNIT: File = ("deploy/@NAME@.socket", include_str!("init/restart.socket"));
+
+impl Stack {
+    /// `zdd.toml`, unit and proxy.
+    fn settings(self) -> &'static [File] {
+        match self {
+            Stack::Python => &[GUNICORN, GUNICORN_UNIT, PROXY],
+            Stack::Django => &[
+                GUNICORN,
+                GUNICORN_UNIT,
+                ("deploy/@NAME@.nginx", include_str!("init/django.nginx")),
+            ],
+            Stack::Node => &[
+                ("zdd.toml", include_str!("init/node.toml")),
+                ("deploy/@NAME@.service", include_str!("init/node.service")),
+                SOCKET_UNIT,
+                PROXY,
+            ],
+            Stack::Rails => &[
+                ("zdd.toml", include_str!("init/rails.toml")),
+                ("deploy/@NAME@.service", include_str!("init/rails.service")),
+                SOCKET_UNIT,
+                ("deploy/@NAME@.nginx", include_str!("init/rails.nginx")),
+            ],
+            Stack::Static => &[
+                ("zdd.toml", include_str!("init/static.toml")),
+                ("deploy/@NAME@.nginx", include_str!("init/static.nginx")),
+            ],
+        }
+    }
+
+    /// Points and scripts.
+    fn hooks(self) -> &'static [File] {
+        match self {
+            Stack::Python => &[
+                ("build", hook!("python/build")),
+                ("check", hook!("python/check")),
+            ],
+            Stack::Django => &[
+                ("build", hook!("django/build")),
+                ("check", hook!("django/check")),
+                ("migrate", hook!("django/migrate")),
+            ],
+            Stack::Node => &[("build", hook!("node/build"))],
+            Stack::Rails => &[
+                ("build", hook!("rails/build")),
+                ("migrate", hook!("rails/migrate")),
+            ],
+            Stack::Static => &[("build", hook!("static/build"))],
+        }
+    }
+
+    /// What gunicorn is asked to serve: the module by the customs of the framework.
+    fn app(self, name: &str) -> String {
+        let word = |c: char| if c.is_ascii_alphanumeric() { c } else { '_' };
+        match self {
+            Stack::Django => format!(
+                "{}.wsgi:application",
+                name.chars().map(word).collect::<String>()
+            ),
+            _ => "app:app".to_owned(),
+        }
+    }
+}
+
+/// Name and root stand in TOML, in unit files and in nginx's language, each with other special
+/// characters, so only harmless ones are taken.
+fn refuse_unsafe_words(name: &str, root: &Utf8Path) -> Result<()> {
+    let is_word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    let begins_well = name.starts_with(|c: char| c.is_ascii_alphanumeric());
+    if !begins_well || name.len() > 64 || !name.chars().all(is_word) {
+        let error = Error::usage(format!("`{name}` cannot be the name of a site here"));
+        return Err(
+            error.hint("use up to 64 letters, digits, `.`, `_` and `-`, a letter or digit first")
+        );
+    }
+    if !root.is_absolute() || !root.as_str().chars().all(|c| is_word(c) || c == '/') {
+        let error = Error::usage(format!("`{root}` cannot be the root of a site here"));
+        return Err(error.hint("use an absolute path of letters, digits, `.`, `_` and `-`"));
+    }
+    Ok(())
+}
+
+/// Writes a file that is not there yet.
+fn write_new(path: Utf8PathBuf, text: &str, mode: u32) -> Result<Written> {
+    if let Some(directory) = path.parent() {
+        fs_err::create_dir_all(directory)?;
+    }
+    let file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(mode)
+        .open(&path);
+    let wrote = match file {
+        Ok(mut file) => {
+            file.write_all(text.as_bytes())
+                .context(format!("cannot write `{path}`"))?;
+            true
+        }
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => false,
+        Err(error) => return Err(error.into()),
+    };
+    Ok(Written { path, wrote })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,120 @@
+//! `zdd rollback [RELEASE]`: to the newest good release older than the current one, or to a named
+//! one; as careful as a release.
+
+use super::Context;
+use super::switching::{self, refuse};
+use crate::error::{Error, Result};
+use crate::exit_code::ExitCode;
+use crate::hook::Verb;
+use crate::host::signal::Patience;
+use crate::host::user;
+use crate::plan::{self, Plan};
+use crate::site::{History, Record, ReleaseId};
+use crate::source::revision::Revision;
+use crate::step::preconditions::Preconditions;
+use crate::step::{Mission, before};
+
+/// What was asked for.
+#[derive(Debug, Clone, Default)]
+pub struct Request {
+    /// The release to go to; the previous one otherwise.
+    pub target: Option<ReleaseId>,
+    /// Go past a release whose migration cannot be taken back.
+    pub is_forced: bool,
+    /// What can be asked of every switch.
+    pub switching: switching::Request,
+}
+
+/// Goes back and tells how it ended.
+///
+/// # Errors
+/// When the result cannot be printed.
+pub fn run(context: &Context<'_>, request: &Request) -> Result<ExitCode> {
+    switching::run(context, &request.switching, |history| {
+        prepare(context, request, history)
+    })
+}
+
+fn prepare(context: &Context<'_>, request: &Request, history: &History) -> Result<(Plan, Record)> {
+    let from = history.current().usable(&context.site)?;
+    let target = target(history, request)?;
+    if from.as_ref() == Some(&target.id) {
+        return Err(Error::failed(format!(
+            "release `{}` is already live",
+            target.id
+        )));
+    }
+    fence(history, target, request.is_forced)?;
+    let config = &context.config;
+    let conditions = Preconditions {
+        site: &context.site,
+        config,
+        history,
+        release: &target.id,
+    };
+    let mut findings = conditions.findings_for_rollback()?;
+    let patience = Patience::of_command();
+    let seen = before::look(&context.site, config, from.as_ref(), &patience);
+    findings.extend(seen.findings.iter().cloned());
+    refuse(findings)?;
+    before::warn(&seen, config, context.report);
+    let revision = target.revision.clone();
+    let mission = Mission {
+        verb: Verb::Rollback,
+        release: target.id.clone(),
+        seq: target.seq,
+        from,
+        config: config.clone(),
+        performer: user::performer(),
+        started_at: context.clock.now(),
+        source: None,
+        revision: revision.map(|id| Revision {
+            id,
+            time: None,
+            branch: target.branch.clone(),
+        }),
+        skipped_hooks: request.switching.skipped_hooks.clone(),
+        services_before: seen.services,
+        health_before: seen.health,
+    };
+    Ok((plan::rollback::plan(mission), target.clone()))
+}
+
+/// The release to go to. Never a newer one by accident.
+fn target<'h>(history: &'h History, request: &Request) -> Result<&'h Record> {
+    let Some(id) = &request.target else {
+        return history.previous().ok_or_else(|| {
+            Error::failed("there is no older good release to go back to").hint("zdd list")
+        });
+    };
+    let record = history.named(id)?;
+    let state = history.state_of(record);
+    if state.can_be_live_again() {
+        return Ok(record);
+    }
+    Err(Error::failed(format!(
+        "release `{id}` is {}: it was never live",
+        state.word()
+    ))
+    .hint("zdd list"))
+}
+
+/// A migration that cannot be taken back stands between the releases.
+fn fence(history: &History, target: &Record, is_forced: bool) -> Result<()> {
+    let Some(live) = history.live() else {
+        return Ok(());
+    };
+    let between = history.releases().iter().filter(|record| {
+        record.seq > target.seq && record.seq <= live.seq && record.is_irreversible()
+    });
+    let ids: Vec<String> = between.map(|record| format!("`{}`", record.id)).collect();
+    if ids.is_empty() || is_forced {
+        return Ok(());
+    }
+    Err(Error::failed(format!(
+        "the migration of {} cannot be taken back",
+        ids.join(", ")
+    ))
+    .cause("its hook wrote irreversible=true: the older code may not fit the database")
+    .hint(format!("zdd rollback --force {}", target.id)))
+}

@@ -1,0 +1,134 @@
+//! `zdd show [RELEASE]`: everything known about one release.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use super::Context;
+use crate::error::{Error, Result};
+use crate::exit_code::ExitCode;
+use crate::report::style::{BAD, GOOD, STRONG, paint};
+use crate::report::time::{bytes, duration, local};
+use crate::site::{History, Record, ReleaseId};
+
+/// Prints the record of a release: the newest one when none is named.
+///
+/// # Errors
+/// When there is no such release, or it cannot be printed.
+pub fn run(context: &Context<'_>, id: Option<&ReleaseId>) -> Result<ExitCode> {
+    let history = History::load(&context.site)?;
+    let record = record(&history, id)?;
+    let shown = Record {
+        state: history.state_of(record),
+        ..record.clone()
+    };
+    context.print(&shown, || text(context, &shown))
+}
+
+/// The record of the named release, or of the newest one.
+///
+/// # Errors
+/// When there is none.
+pub fn record<'h>(history: &'h History, id: Option<&ReleaseId>) -> Result<&'h Record> {
+    let found = match id {
+        Some(id) => history.find(id),
+        None => history.releases().last(),
+    };
+    found.ok_or_else(|| match id {
+        Some(id) => Error::failed(format!("there is no release `{id}`")).hint("zdd list --all"),
+        None => Error::failed("there are no releases yet").hint("zdd release DIRECTORY"),
+    })
+}
+
+fn text(context: &Context<'_>, record: &Record) -> String {
+    let mut text = String::new();
+    let mut line = |label: &str, value: &str| {
+        if !value.is_empty() {
+            let _ = writeln!(text, "{} {value}", paint(STRONG, format!("{label:<10}")));
+        }
+    };
+    line("release", record.id.as_str());
+    let adopted = if record.adopted {
+        ", made by another tool"
+    } else {
+        ""
+    };
+    let pinned = if record.pinned { ", pinned" } else { "" };
+    line(
+        "state",
+        &format!("{}{adopted}{pinned}", record.state.word()),
+    );
+    line("path", context.site.release_dir(&record.id).as_str());
+    line("created", &record.created_at.map(local).unwrap_or_default());
+    line("live", &record.live_at.map(local).unwrap_or_default());
+    line(
+        "took",
+        &record
+            .took_ms
+            .map(|ms| duration(Duration::from_millis(ms)))
+            .unwrap_or_default(),
+    );
+    line("revision", record.revision.as_deref().unwrap_or_default());
+    line("branch", record.branch.as_deref().unwrap_or_default());
+    line("by", record.performer.as_deref().unwrap_or_default());
+    line("source", record.source.as_deref().unwrap_or_default());
+    line("size", &record.bytes.map(bytes).unwrap_or_default());
+    line("left out", &record.skipped_hooks.join(", "));
+    for (key, value) in &record.notes {
+        line("note", &format!("{key}={value}"));
+    }
+    // What took no time was not there: a hook that the release does not have.
+    for step in record.steps.iter().filter(|step| step.ms > 0 || !step.ok) {
+        let mark = if step.ok {
+            paint(GOOD, "ok")
+        } else {
+            paint(BAD, "failed")
+        };
+        let took = duration(Duration::from_millis(step.ms));
+        line("step", &format!("{:<16} {took:>9}  {mark}", step.name));
+    }
+    for running in &record.running {
+        let word = |key: &str| running[key].as_str().unwrap_or("unknown").to_owned();
+        line(
+            "running",
+            &format!(
+                "{} ran {} ({})",
+                word("service"),
+                word("release"),
+                word("verdict")
+            ),
+        );
+    }
+    for check in &record.health {
+        let word = |key: &str| check[key].as_str().unwrap_or_default().to_owned();
+        line("health", &format!("{} {}", word("check"), word("detail")));
+    }
+    if let Some(figures) = &record.cutover {
+        let figures = serde_json::from_value::<crate::health::Figures>(figures.clone());
+        line(
+            "cutover",
+            &figures
+                .map(|figures| figures.to_string().replace("cutover: ", ""))
+                .unwrap_or_default(),
+        );
+    }
+    if let Some(error) = &record.error {
+        let step = error
+            .step
+            .as_deref()
+            .map(|step| format!("{step}: "))
+            .unwrap_or_default();
+        line("error", &format!("{step}{}", error.message));
+        line("cause", error.cause.as_deref().unwrap_or_default());
+        let hint = error.hint.as_deref().unwrap_or_default();
+        // Who reads this has done as that hint says.
+        line(
+            "hint",
+            if hint.starts_with("zdd show") {
+                ""
+            } else {
+                hint
+            },
+        );
+    }
+    text
+}

@@ -1,0 +1,163 @@
+//! `zdd status`: what `current` names, what each service really runs, health now, who holds the
+//! lock, what is unfinished.
+
+use serde::Serialize;
+
+use super::unfinished::{self, Unfinished};
+use super::{Context, ending};
+use crate::error::Result;
+use crate::exit_code::ExitCode;
+use crate::health::{Outcome, outcome};
+use crate::host::signal::Patience;
+use crate::report::style::{BAD, GOOD, NOTE, STRONG, WARNING, paint};
+use crate::running::Verdict;
+use crate::service::Unit;
+use crate::site::lock::{self, Holder};
+use crate::site::{History, ReleaseId, State};
+use crate::step::outcome::Running;
+use crate::step::{advice, before, name_of};
+
+/// Everything about the site now, as in the JSON.
+#[derive(Debug, Serialize)]
+struct Status {
+    schema: u32,
+    current: Option<ReleaseId>,
+    running: Vec<Running>,
+    health: Vec<Outcome>,
+    lock: Option<Holder>,
+    unfinished: Option<Unfinished>,
+    #[serde(skip)]
+    problems: Vec<String>,
+}
+
+/// Prints the state of the site. Ends in 0 when all is as it should be, else in 1.
+///
+/// # Errors
+/// When it cannot be told or printed.
+pub fn run(context: &Context<'_>) -> Result<ExitCode> {
+    let status = look(context)?;
+    context.print(&status, || text(context, &status))?;
+    let is_well = status.problems.is_empty()
+        && status.health.iter().all(|check| check.ok)
+        && status.unfinished.is_none();
+    Ok(if is_well {
+        ExitCode::Done
+    } else {
+        ExitCode::Refused
+    })
+}
+
+fn look(context: &Context<'_>) -> Result<Status> {
+    let history = History::load(&context.site)?;
+    let current = history.current().release().cloned();
+    let mut problems = history.oddities.clone();
+    match history.current().usable(&context.site) {
+        Ok(None) => problems.push("no release is live yet".to_owned()),
+        Ok(Some(_)) => {}
+        Err(error) => problems.push(error.to_string()),
+    }
+    if let Some(live) = history.live().filter(|live| live.state != State::Live) {
+        let (id, word) = (&live.id, live.state.word());
+        problems.push(format!(
+            "`current` names {id}, whose record says {word}: the link counts"
+        ));
+    }
+    let mut running = Vec::new();
+    for (place, service) in context.config.service.iter().enumerate() {
+        let name = name_of(service);
+        let state = match Unit::of(service).map(|unit| unit.state()).transpose() {
+            Ok(state) => state,
+            Err(error) => {
+                problems.push(error.to_string());
+                continue;
+            }
+        };
+        if let Some(state) = state.as_ref().filter(|state| !state.is_active()) {
+            problems.push(format!("`{name}` is {}", state.active_state));
+        }
+        let seen = before::observation_of(
+            &context.site,
+            service,
+            place,
+            state.as_ref(),
+            current.as_ref(),
+        );
+        if seen.is_none() && service.start.is_some() && current.is_some() {
+            problems.push(format!("`{name}` does not run"));
+        }
+        let Some(seen) = seen else { continue };
+        if seen.verdict.is_failure() {
+            problems.push(advice::accusation(service, &seen));
+        }
+        running.push(Running::new(&name, &seen));
+    }
+    let lock = lock::holder(&context.site);
+    let unfinished = unfinished::look(context).unwrap_or_else(|error| {
+        problems.push(format!("an interrupted command: {error}"));
+        None
+    });
+    let health = match current {
+        Some(_) => outcome::of_all(&context.config.health, &Patience::of_command()),
+        None => Vec::new(),
+    };
+    Ok(Status {
+        schema: ending::SCHEMA,
+        current,
+        running,
+        health,
+        lock,
+        unfinished,
+        problems,
+    })
+}
+
+fn text(context: &Context<'_>, status: &Status) -> String {
+    let mut text = String::new();
+    let mut line = |style, label: &str, value: &str| {
+        text += &format!("{} {value}\n", paint(style, format!("{label:<8}")));
+    };
+    let current = status.current.as_ref().map(ToString::to_string);
+    let current = current.unwrap_or_else(|| ending::state_line(&context.site));
+    line(STRONG, "current", &current);
+    for running in &status.running {
+        let style = match running.verdict {
+            Verdict::Proved => GOOD,
+            Verdict::Unproved | Verdict::Unreadable => WARNING,
+            Verdict::Mixed | Verdict::Stale => BAD,
+        };
+        let release = running.release.as_deref().unwrap_or("unknown code");
+        let verdict = paint(style, running.verdict);
+        let service = &running.service;
+        line(
+            STRONG,
+            "running",
+            &format!("{service} runs {release} ({verdict})"),
+        );
+    }
+    for Outcome { check, ok, detail } in &status.health {
+        let word = if *ok {
+            paint(GOOD, "good")
+        } else {
+            paint(BAD, "bad ")
+        };
+        line(STRONG, "health", &format!("{word} {check} ({detail})"));
+    }
+    if let Some(Holder {
+        pid,
+        user,
+        command,
+        since,
+    }) = &status.lock
+    {
+        let since = crate::report::time::ago(*since, context.clock.now());
+        let holder = format!("`{command}` of {user} (pid {pid}), begun {since}");
+        line(NOTE, "lock", &holder);
+    }
+    if let Some(unfinished) = &status.unfinished {
+        line(WARNING, "pending", &unfinished.to_string());
+    }
+    for problem in &status.problems {
+        line(BAD, "problem", problem);
+    }
+    text
+}

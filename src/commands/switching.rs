@@ -1,0 +1,84 @@
+//! What `release` and `rollback` have in common from the lock to the last line.
+
+use std::time::{Duration, Instant};
+
+use super::ending::{self, Outcome};
+use super::{Context, drive, unfinished};
+use crate::error::{Error, ErrorKind, Finding, Result};
+use crate::exit_code::ExitCode;
+use crate::hook::Point;
+use crate::plan::Plan;
+use crate::saga::millis_since;
+use crate::site::record::StepTime;
+use crate::site::{History, Record};
+
+/// What can be asked of both.
+#[derive(Debug, Clone, Default)]
+pub struct Request {
+    /// How long to wait for the lock.
+    pub wait: Duration,
+    /// Print the plan and stop.
+    pub is_dry_run: bool,
+    /// Hooks to leave out.
+    pub skipped_hooks: Vec<Point>,
+}
+
+/// Prepares a plan, drives it, and tells how it ended.
+///
+/// # Errors
+/// When the result cannot be printed.
+pub fn run(
+    context: &Context<'_>,
+    request: &Request,
+    prepare: impl FnOnce(&History) -> Result<(Plan, Record)>,
+) -> Result<ExitCode> {
+    let ended = if request.is_dry_run {
+        show(context, prepare).map(|()| None)
+    } else {
+        drive_prepared(context, request.wait, prepare).map(Some)
+    };
+    match ended {
+        Ok(Some(outcome)) => ending::tell(context, &outcome),
+        Ok(None) => Ok(ExitCode::Done),
+        Err(error) => ending::tell(context, &Outcome::refused(Some(&context.site), error)),
+    }
+}
+
+/// Prints the plan; changes nothing.
+fn show(
+    context: &Context<'_>,
+    prepare: impl FnOnce(&History) -> Result<(Plan, Record)>,
+) -> Result<()> {
+    let history = History::load(&context.site)?;
+    unfinished::note(context);
+    let (plan, _) = prepare(&history)?;
+    context.print(&plan, || plan.to_string()).map(drop)
+}
+
+fn drive_prepared(
+    context: &Context<'_>,
+    wait: Duration,
+    prepare: impl FnOnce(&History) -> Result<(Plan, Record)>,
+) -> Result<Outcome> {
+    let began = Instant::now();
+    let _lock = context.take_over(wait)?;
+    let history = context.settled_history()?;
+    let (plan, record) = prepare(&history)?;
+    let preconditions = StepTime {
+        name: "preconditions".to_owned(),
+        ms: millis_since(began),
+        ok: true,
+    };
+    drive::begin(context, &plan, record, vec![preconditions])
+}
+
+/// All findings as one refusal; none lets the command go on.
+///
+/// # Errors
+/// The findings.
+pub fn refuse(findings: Vec<Finding>) -> Result<()> {
+    if findings.is_empty() {
+        return Ok(());
+    }
+    Err(Error::from_findings(ErrorKind::Failed, findings))
+}
