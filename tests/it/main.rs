@@ -1,0 +1,35 @@
+//! zdd as a whole in a sandbox: anywhere, as any user, without systemd. Black-box, through the
+//! program, unless a test says otherwise.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+#[path = "../sandbox/mod.rs"]
+mod sandbox;
+
+mod adoption;
+mod clock;
+mod config;
+mod dry_run;
+mod first_release;
+mod health;
+mod hooks;
+mod json;
+mod output;
+mod preconditions;
+mod process;
+mod prune;
+mod records;
+mod rights;
+mod rollback;
+mod signals;
+mod tidy;
+mod two_at_once;
+mod usage;
+
+/// The server that releases of other tests start: this very program, with only this test.
+#[test]
+fn serves_a_release() {
+    if std::env::var_os("ZDD_SOCKET").is_some() {
+        sandbox::server::serve();
+    }
+}

@@ -1,0 +1,88 @@
+//! What stands against a release is said before anything is built, all at once.
+
+use std::fs;
+
+use crate::sandbox::Site;
+
+#[test]
+fn everything_that_is_missing_is_said_at_once_and_nothing_is_built() {
+    let site = Site::new(
+        "[shared]\nfiles = [\".env\"]\n[require]\nenv = [\"NOT_SET\"]\n\
+         commands = [\"no-such-program\"]\nfree_space = \"900GiB\"\nfree_memory = \"900GiB\"\n",
+    );
+    let output = site.releasing("v1").run().exits(1);
+    assert_eq!(output.json()["outcome"], "refused");
+    let errors = output.json()["errors"].as_array().unwrap().len();
+    assert_eq!(errors, 5, "{output}");
+    for text in [
+        ".env",
+        "NOT_SET",
+        "no-such-program",
+        "free space",
+        "free memory",
+    ] {
+        assert!(output.stderr.contains(text), "{text} is not in {output}");
+    }
+    assert_eq!(site.directories(), Vec::<String>::new());
+    assert_eq!(site.states(), []);
+}
+
+#[test]
+fn current_that_is_a_real_directory_is_refused_with_the_command_that_repairs_it() {
+    let site = Site::new("");
+    fs::create_dir(site.root.join("current")).unwrap();
+    fs::write(site.root.join("current/precious"), "x").unwrap();
+    site.releasing("v1")
+        .run()
+        .exits(1)
+        .says("not a link")
+        .says("mv ");
+    assert!(site.root.join("current/precious").exists());
+    assert_eq!(site.directories(), Vec::<String>::new());
+}
+
+#[test]
+fn current_that_dangles_or_leads_elsewhere_is_refused() {
+    let site = Site::new("");
+    site.release("v1");
+    for target in ["releases/20200101000000", "/etc"] {
+        site.link_current(target);
+        site.releasing("v2").run().exits(1).says(target);
+        site.zdd("rollback").run().exits(1);
+        site.zdd("prune --keep 1").run().exits(1);
+        assert_eq!(site.directories().len(), 1);
+        site.zdd("status").run().exits(1).says(target);
+    }
+}
+
+#[test]
+fn a_source_that_is_the_site_or_in_it_is_refused() {
+    let site = Site::new("");
+    let id = site.release("v1");
+    let release = site.root.join("releases").join(id);
+    for source in [site.root.clone(), release, site.scratch().to_owned()] {
+        site.zdd("release").arg(&source).run().exits(1);
+    }
+    site.zdd("release not-there").run().exits(1);
+    assert_eq!(site.directories().len(), 1);
+}
+
+#[test]
+fn a_socket_path_that_the_kernel_would_refuse_is_said_before() {
+    let long = "x".repeat(90);
+    let site = Site::new(&format!(
+        "[[service]]\nstart = \"true\"\nsocket = \"{long}\"\n"
+    ));
+    site.releasing("v1").run().exits(1).says("107");
+    assert_eq!(site.directories(), Vec::<String>::new());
+}
+
+#[test]
+fn a_site_that_everybody_can_write_is_refused() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let site = Site::new("");
+    fs::set_permissions(&site.root, fs::Permissions::from_mode(0o777)).unwrap();
+    site.releasing("v1").run().exits(1).says("chmod o-w");
+    assert_eq!(site.directories(), Vec::<String>::new());
+}

@@ -1,0 +1,117 @@
+//! A `process` service through its whole life: a server of its own for each release.
+
+use crate::sandbox::{Site, processes, server};
+
+/// The settings of a site whose releases start this test program as their server.
+pub fn settings() -> String {
+    let program = std::env::current_exe().unwrap();
+    let root = "health = \"/health\"\nstop_timeout = \"5s\"\nswitch_timeout = \"20s\"";
+    format!(
+        "keep = 9\n[[service]]\nstart = \"{} --exact serves_a_release --nocapture\"\n{root}\n",
+        program.display()
+    )
+}
+
+/// What users get at a path.
+pub fn answer(site: &Site, path: &str) -> Option<(u16, String)> {
+    server::ask(&site.root.join("current/run/app.sock"), path)
+}
+
+#[track_caller]
+pub fn serves(site: &Site, version: &str) {
+    assert_eq!(answer(site, "/"), Some((200, version.to_owned())));
+}
+
+#[test]
+fn each_release_serves_on_its_own_socket_and_the_old_process_ends() {
+    let site = Site::new(&settings());
+    site.release("v1");
+    serves(&site, "v1");
+    let first = processes::inside(&site.root);
+    assert_eq!(first.len(), 1, "{first:?}");
+
+    let live = site.releasing("v2").run().exits(0);
+    serves(&site, "v2");
+    let running = &live.json()["running"][0];
+    assert_eq!(running["release"], live.json()["release"], "{live}");
+    assert_eq!(
+        running["verdict"], "proved",
+        "zdd started it for this release: {live}"
+    );
+    let status = site.does("--json status").json();
+    assert_eq!(status["running"][0]["verdict"], "proved", "{status}");
+    let second = processes::inside(&site.root);
+    assert_eq!(second.len(), 1, "{second:?}");
+    assert_ne!(first, second);
+
+    site.does("rollback");
+    serves(&site, "v1");
+    assert_eq!(processes::inside(&site.root).len(), 1);
+}
+
+#[test]
+fn code_that_does_not_start_never_meets_a_user() {
+    let site = Site::new(&settings());
+    site.release("v1");
+    let before = processes::inside(&site.root);
+    site.file("refuses-to-start", "");
+    let failed = site
+        .releasing("v2")
+        .run()
+        .exits(1)
+        .says("broken code in v2");
+    assert_eq!(failed.json()["outcome"], "failed");
+    assert_eq!(failed.json()["error"]["step"], "start_instance");
+    serves(&site, "v1");
+    assert_eq!(
+        processes::inside(&site.root),
+        before,
+        "the live process was touched"
+    );
+}
+
+#[test]
+fn code_that_is_sick_after_the_switch_is_taken_back_and_the_old_process_never_stops() {
+    let site = Site::new(&settings());
+    let socket = site.root.join("current/run/app.sock");
+    let check = format!(
+        "[[health]]\nurl = \"http://unix:{}:/page\"\n",
+        socket.display()
+    );
+    site.settings(&format!(
+        "{}{check}within = \"1s\"\ninterval = \"50ms\"\n",
+        settings()
+    ));
+    site.release("v1");
+    let before = processes::inside(&site.root);
+    site.file("sick-page", "");
+    let back = site.releasing("v2").run().exits(3).says("500");
+    assert_eq!(back.json()["outcome"], "rolled_back");
+    assert_eq!(back.json()["serving"], back.json()["from"]);
+    serves(&site, "v1");
+    assert_eq!(
+        processes::inside(&site.root),
+        before,
+        "the old process was touched"
+    );
+    assert_eq!(site.state(back.json()["release"].as_str().unwrap()), "bad");
+
+    std::fs::remove_file(site.source.join("sick-page")).unwrap();
+    let live = site.releasing("v3").run().exits(0);
+    assert!(
+        live.json()["cutover"]["requests"].as_u64().unwrap() > 0,
+        "{live}"
+    );
+    assert_eq!(live.json()["cutover"]["failed"], 0, "{live}");
+    serves(&site, "v3");
+}
+
+#[test]
+fn a_live_process_that_died_is_said_and_the_next_release_serves_again() {
+    let site = Site::new(&settings());
+    site.release("v1");
+    processes::end_inside(&site.root);
+    site.zdd("status").run().exits(1);
+    site.release("v2");
+    serves(&site, "v2");
+}
