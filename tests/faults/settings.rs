@@ -1,0 +1,53 @@
+//! The sites that are disturbed.
+
+/// The hooks at every point, and a shared directory.
+const GROUND: &str = r#"
+keep = 2
+[shared]
+dirs = ["log"]
+[hooks]
+build = "cp version built"
+check = "true"
+migrate = "true"
+warm = "true"
+verify = "true"
+finish = "true"
+revert = "true"
+failed = "true"
+"#;
+
+/// A service that is told by a command.
+pub fn told() -> String {
+    format!("{GROUND}\n[[service]]\nreload = \"true\"\n[[health]]\ncommand = \"true\"\n")
+}
+
+/// A service with a process of its own for each release.
+pub fn started() -> String {
+    let program = std::env::current_exe().unwrap();
+    let service = format!("[[service]]\nstart = \"{} serve\"", program.display());
+    format!("{GROUND}\n{service}\nhealth = \"/health\"\nstop_timeout = \"2s\"\n")
+}
+
+/// Many releases are kept, so that `prune --keep 1` has work.
+pub fn hoarding() -> String {
+    told().replace("keep = 2", "keep = 9")
+}
+
+/// The same as [`started`], with another line for one hook.
+pub fn started_with_hook(point: &str, line: &str) -> String {
+    with_hook(&started(), point, line)
+}
+
+/// The same as [`told`], with another line for one hook.
+pub fn told_with_hook(point: &str, line: &str) -> String {
+    with_hook(&told(), point, line)
+}
+
+/// Settings with another line for one hook.
+pub fn with_hook(settings: &str, point: &str, line: &str) -> String {
+    let own = |text: &str| match text.starts_with(&format!("{point} = ")) {
+        true => format!("{point} = '{line}'"),
+        false => text.to_owned(),
+    };
+    settings.lines().map(own).collect::<Vec<_>>().join("\n")
+}
