@@ -1,5 +1,6 @@
 //! Case a: good releases and a rollback under load, with the unit in its safe form.
 
+use std::io::{self, Write as _};
 use std::time::{Duration, Instant};
 
 use crate::Case;
@@ -41,6 +42,7 @@ fn lose_no_request() {
     load.go_on(Duration::from_secs(1));
 
     let figures = load.stop();
+    let _ = writeln!(io::stderr(), "case a: {figures}");
     figures.assert_none_failed();
     for (version, ended) in switches {
         figures.assert_only(version, ended..ended + Duration::from_secs(1));
