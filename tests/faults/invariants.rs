@@ -1,12 +1,17 @@
 //! What must hold after a fault, and after the command that follows it.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
 use crate::sandbox::site::{files_of, names_in};
 use crate::sandbox::{Output, Site, processes, server};
+
+/// How long a process may take to end by itself before it counts as left.
+const LAST_BREATH: Duration = Duration::from_secs(2);
 
 /// The site before the command that is disturbed.
 #[derive(Debug, Clone)]
@@ -126,14 +131,23 @@ pub fn nothing_is_left(site: &Site) -> Result<(), String> {
         .root
         .join("releases")
         .join(site.current().unwrap_or_default());
-    let processes = processes::inside(&site.root);
     let wanted = usize::from(has_process(site));
-    if processes.len() != wanted || processes.iter().any(|(_, cwd)| *cwd != live) {
-        return Err(format!(
-            "processes: {processes:?}, {wanted} should be there"
-        ));
+    let is_right = |processes: &[(u32, PathBuf)]| {
+        processes.len() == wanted && processes.iter().all(|(_, cwd)| *cwd == live)
+    };
+    // A hook that has just killed its zdd is in its last breath, and ends by itself.
+    let deadline = Instant::now() + LAST_BREATH;
+    loop {
+        let processes = processes::inside(&site.root);
+        if is_right(&processes) {
+            return Ok(());
+        }
+        if Instant::now() >= deadline {
+            let text = format!("processes: {processes:?}, {wanted} should be there");
+            return Err(text);
+        }
+        thread::sleep(Duration::from_millis(20));
     }
-    Ok(())
 }
 
 /// The release that `current` names by a link that resolves.
