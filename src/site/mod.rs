@@ -193,8 +193,12 @@ pub fn make_dir(directory: &Utf8Path, mode: u32) -> io::Result<()> {
     if let Some(parent) = directory.parent() {
         make_dir(parent, 0o755)?;
     }
-    fs::create_dir(directory)?;
-    fs::set_permissions(directory, Permissions::from_mode(mode))
+    match fs::create_dir(directory) {
+        Ok(()) => fs::set_permissions(directory, Permissions::from_mode(mode)),
+        // Another zdd made it at the same moment, before either had the lock.
+        Err(_) if directory.is_dir() => Ok(()),
+        Err(error) => Err(error),
+    }
 }
 
 /// The file in a release that says which version of the code it is, as Capistrano writes it.
