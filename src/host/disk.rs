@@ -67,14 +67,6 @@ pub fn sync_file_system(directory: &Utf8Path) -> Result<()> {
     syncfs(file.file()).context(format!("cannot make `{directory}` durable"))
 }
 
-/// Makes the names in one directory durable: what was created, renamed or removed in it.
-///
-/// # Errors
-/// As [`sync_file_system`].
-pub fn sync_directory(directory: &Utf8Path) -> Result<()> {
-    Ok(fs_err::File::open(directory)?.sync_all()?)
-}
-
 /// The mount points at or below `path`, bind mounts included. The path must be absolute and free of
 /// links, as the kernel writes it.
 ///
@@ -113,6 +105,7 @@ fn unescaped(field: &[u8]) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::host::atomic_file::sync_directory;
 
     #[test]
     fn free_space_is_what_df_says() {

@@ -19,9 +19,6 @@ use crate::site::instance::{self, Instance};
 use crate::site::record::{self, Found};
 use crate::site::{ReleaseId, Site};
 
-/// How long a kernel lets the path of a unix socket be, in bytes.
-pub const SOCKET_PATH_LIMIT: usize = 107;
-
 /// How many lines of its log a process that did not come up shows.
 const TAIL_LINES: usize = 20;
 

@@ -4,10 +4,11 @@
 use camino::{Utf8Path, Utf8PathBuf};
 use fs_err as fs;
 
-use super::instance::{SOCKET_PATH_LIMIT, socket_path};
+use super::instance::socket_path;
 use crate::config::Config;
 use crate::config::schema::Service;
 use crate::error::{Finding, Result};
+use crate::health::address::SOCKET_PATH_LIMIT;
 use crate::hook;
 use crate::hook::env_file::EnvFile;
 use crate::host::{disk, memory};
