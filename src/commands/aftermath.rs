@@ -53,6 +53,7 @@ fn stays(plan: &Plan, stage: &Stage<'_>, stopped: &Stopped) -> bool {
 /// The target stays live, though it failed: it is committed, and the failure is written down.
 fn staying(plan: &Plan, mut stage: Stage<'_>, stopped: Stopped) -> Outcome {
     let Stopped { step, error, .. } = stopped;
+    let error = stage.surroundings.masked(error);
     tell::tell_the_rest(&mut stage);
     if let Err(error) = stage.journal.write(&journal::Event::Committed) {
         stage.report.warning(&error.to_string());
@@ -105,6 +106,7 @@ fn taken_back(plan: &Plan, mut stage: Stage<'_>, stopped: Stopped) -> Outcome {
         true => error.tail(logs.tail()),
         false => error,
     };
+    let error = stage.surroundings.masked(error);
     let next = next_command(plan, step.as_deref(), ending, !failures.is_empty());
     let error = told(error, &failures, next);
     let failure = ending::failure(step, &error);

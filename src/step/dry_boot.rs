@@ -68,8 +68,6 @@ fn boot(stage: &Stage<'_>, service: &Service, line: &str, trial: &Trial) -> Resu
             if tail.is_empty() {
                 tail = instance::tail_of(&log);
             }
-            let mask = &stage.surroundings.mask;
-            let tail = tail.iter().map(|line| mask.apply(line)).collect();
             Error {
                 what: "the dry boot failed".to_owned(),
                 ..Error::new(cause.kind, "")

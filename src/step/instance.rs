@@ -1,6 +1,7 @@
 //! The own processes of a release: started before the flip and asked on their own socket, stopped
 //! when the release is left.
 
+use std::io::{BufRead, BufReader};
 use std::time::{Duration, Instant};
 
 use camino::{Utf8Path, Utf8PathBuf};
@@ -11,6 +12,7 @@ use crate::config::Config;
 use crate::config::schema::Service;
 use crate::error::{Context, Error, Result};
 use crate::health::{self, own, wait};
+use crate::host::lines::Tail;
 use crate::host::ticks::Ticks;
 use crate::host::{self, socket::connections_to};
 use crate::running::Processes;
@@ -18,9 +20,6 @@ use crate::service::process::{self, Launch};
 use crate::site::instance::{self, Instance};
 use crate::site::record::{self, Found};
 use crate::site::{ReleaseId, Site};
-
-/// How many lines of its log a process that did not come up shows.
-const TAIL_LINES: usize = 20;
 
 /// For how long nobody must have talked to a process before it is stopped.
 const IDLE_TIME: Duration = Duration::from_millis(250);
@@ -224,14 +223,13 @@ fn log_path(stage: &Stage<'_>, place: usize) -> Utf8PathBuf {
         .log_path(&stage.mission.release, &format!("instance_{place}"))
 }
 
-/// The last lines of a log.
+/// The last lines of a log, as the program itself wrote them.
 pub fn tail_of(log: &Utf8Path) -> Vec<String> {
-    let text = fs::read(log).unwrap_or_default();
-    let text = String::from_utf8_lossy(&text);
-    let lines: Vec<&str> = text.lines().collect();
-    let first = lines.len().saturating_sub(TAIL_LINES);
-    lines[first..]
-        .iter()
-        .map(|line| (*line).to_owned())
-        .collect()
+    let mut tail = Tail::default();
+    if let Ok(file) = fs::File::open(log) {
+        for line in BufReader::new(file).split(b'\n').map_while(Result::ok) {
+            tail.push(String::from_utf8_lossy(&line).into_owned());
+        }
+    }
+    tail.into()
 }

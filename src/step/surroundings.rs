@@ -7,7 +7,7 @@ use camino::Utf8PathBuf;
 
 use super::Mission;
 use crate::config::Config;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::hook::env_file::EnvFile;
 use crate::hook::{Environment, Facts, Mask};
 use crate::site::{ReleaseId, Site};
@@ -40,6 +40,16 @@ impl Surroundings {
             .variables(None, facts)
             .into_iter()
             .collect()
+    }
+
+    /// The error without what must not be shown of what programs printed.
+    pub fn masked(&self, error: Error) -> Error {
+        let tail = error.tail.iter().map(|line| self.mask.apply(line));
+        Error {
+            tail: tail.collect(),
+            cause: error.cause.map(|cause| self.mask.apply(&cause)),
+            ..error
+        }
     }
 }
 

@@ -123,14 +123,12 @@ pub fn run_command(stage: &mut Stage<'_>, place: usize, release: &ReleaseId) -> 
         .timeout(service.switch_timeout.duration())
         .stream(&stage.patience(), |_| {}, &mut |_| {})?;
     if !finished.ending.is_success() {
-        let mask = &stage.surroundings.mask;
-        let tail = finished.tail.iter().map(|line| mask.apply(line)).collect();
         let kind = match finished.ending {
             Ending::Interrupted => ErrorKind::Interrupted,
             _ => ErrorKind::Failed,
         };
         let error = Error::new(kind, format!("`{line}` failed")).cause(finished.ending);
-        return Err(error.tail(tail));
+        return Err(error.tail(finished.tail));
     }
     stage.report.finished("Ran", &line, Some(began.elapsed()));
     Ok(())
