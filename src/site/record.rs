@@ -160,6 +160,9 @@ pub struct Record {
     /// Why it failed.
     #[serde(default)]
     pub error: Option<Failure>,
+    /// Until when its instances go on running after it was left, ready for a rollback.
+    #[serde(with = "time::serde::rfc3339::option", default)]
+    pub standby_until: Option<OffsetDateTime>,
     /// The effective settings it was made with.
     #[serde(default)]
     pub config: Option<Config>,
@@ -192,6 +195,7 @@ impl Record {
             running: Vec::new(),
             health: Vec::new(),
             error: None,
+            standby_until: None,
             config: None,
         }
     }

@@ -3,11 +3,13 @@
 
 pub mod advice;
 pub mod before;
+pub mod boot;
 pub mod crash_watch;
 pub mod create_release;
 pub mod dry_boot;
 pub mod fill;
 pub mod finish;
+pub mod in_force;
 pub mod instance;
 pub mod link_shared;
 pub mod mission;
@@ -19,6 +21,8 @@ pub mod restore;
 pub mod run_hook;
 pub mod seal;
 pub mod stage;
+pub mod standby;
+pub mod surplus;
 pub mod surroundings;
 pub mod switch;
 pub mod switch_workers;
@@ -28,6 +32,7 @@ pub mod verify;
 
 pub use mission::{Mission, ServiceBefore};
 pub use stage::{Means, Stage};
+pub use surroundings::Surroundings;
 
 use serde::{Deserialize, Serialize};
 

@@ -28,6 +28,10 @@ pub fn service(stage: &mut Stage<'_>, place: usize) -> Result<()> {
         .get(place)
         .and_then(|before| before.unit.clone());
     let Some(before) = before.filter(UnitState::is_active) else {
+        if stage.mission.takes_over(place, &service) {
+            // It is let finish and ended by the step that started it.
+            return Ok(());
+        }
         unit.stop(service.stop_timeout.duration(), &stage.patience())?;
         let what = format!("{}: it was not active before", unit.name());
         stage.report.finished("Stopped", &what, None);

@@ -8,6 +8,7 @@ use crate::error::{Error, Result};
 use crate::host::disk;
 use crate::site::link::{self, Current};
 
+use super::instance::Instance;
 use super::{Stage, prove, restore, tell};
 
 /// The key of the journal that says that the flip is about to happen.
@@ -19,6 +20,7 @@ pub const FLIPPING: &str = "flipping";
 /// When the flip or a service is refused, a service dies, or still runs the old release.
 pub fn run(stage: &mut Stage<'_>) -> Result<()> {
     let release = stage.mission.release.clone();
+    link_sockets(stage)?;
     disk::sync_file_system(stage.site.root())?;
     stage.fact(FLIPPING, true)?;
     if let Some(probe) = &stage.probe {
@@ -36,12 +38,26 @@ pub fn run(stage: &mut Stage<'_>) -> Result<()> {
     stage
         .report
         .finished("Flipped", &format!("current to {release}"), None);
-    let services = stage.services_of(Role::Web);
+    let shared = |place: &usize| !stage.mission.config.service[*place].has_instances();
+    // What has copies of its own was proved before the flip.
+    let services: Vec<usize> = stage
+        .services_of(Role::Web)
+        .into_iter()
+        .filter(shared)
+        .collect();
     for place in &services {
         tell::tell(stage, *place)?;
     }
     for place in services {
         prove::prove(stage, place)?;
+    }
+    Ok(())
+}
+
+/// A proxy that connects through `current` finds every socket below it, wherever it lies.
+fn link_sockets(stage: &Stage<'_>) -> Result<()> {
+    for place in stage.services_of(Role::Web) {
+        Instance::of_mission(stage, place).link_socket()?;
     }
     Ok(())
 }
