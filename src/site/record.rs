@@ -154,6 +154,9 @@ pub struct Record {
     /// What each service ran in the end, as in the JSON of `zdd release`.
     #[serde(default)]
     pub running: Vec<serde_json::Value>,
+    /// What waited for the workers, as in the JSON of `zdd release`.
+    #[serde(default)]
+    pub queues: Vec<serde_json::Value>,
     /// How each health check ended.
     #[serde(default)]
     pub health: Vec<serde_json::Value>,
@@ -193,6 +196,7 @@ impl Record {
             is_migrated: false,
             cutover: None,
             running: Vec::new(),
+            queues: Vec::new(),
             health: Vec::new(),
             error: None,
             standby_until: None,

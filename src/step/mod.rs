@@ -29,6 +29,7 @@ pub mod switch_workers;
 pub mod tell;
 pub mod unit_logs;
 pub mod verify;
+pub mod worker;
 
 pub use mission::{Mission, ServiceBefore};
 pub use stage::{Means, Stage};

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use super::{Instance, own_process};
+use crate::config::schema::Role;
 use crate::error::Result;
 use crate::host::signal::Patience;
 use crate::report::{Event, Report};
@@ -19,7 +20,8 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(150);
 /// When it cannot be disabled, or does not end.
 pub fn retire(instance: &Instance, report: &dyn Report, patience: &Patience) -> Result<()> {
     let disabled = disable(instance, patience);
-    if instance.is_running()? {
+    // A worker listens nowhere: it finishes its jobs by its own graceful stop.
+    if instance.service.role == Role::Web && instance.is_running()? {
         drain(instance, report, patience);
     }
     stop_at_once(instance, report, patience)?;
