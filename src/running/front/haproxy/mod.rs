@@ -46,39 +46,61 @@ fn pools(files: &[Utf8PathBuf], names: &[String]) -> Pools {
         true => settings::files(&file.join("*.cfg")).unwrap_or_default(),
         false => vec![file.clone()],
     });
-    let mut defaults: Vec<Directive> = Vec::new();
-    let mut verdict = Pools::Unknown;
-    for section in files.flat_map(|file| sections(&file)) {
-        match section.name() {
-            // Each `defaults` replaces the one before. Those with a name would have to be followed
-            // by `from`; the last one is near enough.
-            "defaults" => defaults.clone_from(&section.block),
-            "backend" | "listen" => {
-                let found = of_section(&section, &defaults, names);
-                if matches!(verdict, Pools::Unknown) || matches!(found, Some(Pools::Yes(_))) {
-                    verdict = found.unwrap_or(verdict);
-                }
-            }
-            _ => {}
-        }
+    let sections = with_defaults(files.flat_map(|file| sections(&file)));
+    let closing: Vec<_> = sections
+        .iter()
+        .filter(|section| section.name() == "frontend")
+        .map(closes)
+        .collect();
+    let found: Vec<_> = sections
+        .iter()
+        .filter_map(|section| of_section(section, names))
+        .collect();
+    let pooling = found.iter().find(|verdict| **verdict != Pools::No);
+    match pooling {
+        // Which frontend uses which backend is a matter of rules.
+        Some(_) if !closing.is_empty() && closing.iter().all(|closes| *closes) => Pools::No,
+        Some(_) if closing.contains(&true) => Pools::Unknown,
+        Some(yes) => yes.clone(),
+        None if found.is_empty() => Pools::Unknown,
+        None => Pools::No,
     }
-    verdict
 }
 
-/// None where no server of the section is the instance.
-fn of_section(section: &Directive, defaults: &[Directive], names: &[String]) -> Option<Pools> {
-    let is_instance = |it: &&Directive| it.name() == "server" && names_instance(it, names);
-    let server = section.block.iter().find(is_instance)?;
-    let lines: Vec<&Directive> = defaults.iter().chain(&section.block).collect();
-    let is_http = lines
+/// Puts the lines of the `defaults` before a section into it, before its own. Each `defaults`
+/// replaces the one before; those with a name would have to be followed by `from`, the last one is
+/// near enough.
+fn with_defaults(sections: impl Iterator<Item = Directive>) -> Vec<Directive> {
+    let mut defaults: Vec<Directive> = Vec::new();
+    let mut whole = Vec::new();
+    for mut section in sections {
+        if section.name() == "defaults" {
+            defaults = section.block;
+        } else {
+            section.block.splice(0..0, defaults.iter().cloned());
+            whole.push(section);
+        }
+    }
+    whole
+}
+
+/// None where it is no section of servers, or no server is the instance.
+fn of_section(section: &Directive, names: &[String]) -> Option<Pools> {
+    let is_server = |it: &&Directive| it.name() == "server" && names_instance(it, names);
+    let has_servers = ["backend", "listen"].contains(&section.name());
+    let server = section
+        .block
         .iter()
-        .rev()
-        .find(|it| it.name() == "mode")
-        .is_some_and(|it| it.is(&["mode", "http"]));
-    let is_closed = has_option(&lines, "http-server-close") || has_option(&lines, "httpclose");
-    let by_default = lines.iter().filter(|it| it.name() == "default-server");
-    let is_unpooled = by_default.chain([&server]).any(|it| keeps_none(it));
-    if !is_http || is_closed || is_unpooled {
+        .find(is_server)
+        .filter(|_| has_servers)?;
+    let mode = section.block.iter().rfind(|it| it.name() == "mode");
+    let is_http = mode.is_some_and(|it| it.is(&["mode", "http"]));
+    let by_default = section
+        .block
+        .iter()
+        .filter(|it| it.name() == "default-server");
+    let is_unpooled = by_default.chain([server]).any(keeps_none);
+    if !is_http || closes(section) || is_unpooled {
         return Some(Pools::No);
     }
     Some(Pools::Yes(format!(
@@ -88,9 +110,14 @@ fn of_section(section: &Directive, defaults: &[Directive], names: &[String]) -> 
     )))
 }
 
+/// Whether a connection to a server is closed after each answer.
+fn closes(section: &Directive) -> bool {
+    has_option(section, "http-server-close") || has_option(section, "httpclose")
+}
+
 /// Whether an option is on: the last line about it counts.
-fn has_option(lines: &[&Directive], name: &str) -> bool {
-    let last = lines.iter().rev().find_map(|it| {
+fn has_option(section: &Directive, name: &str) -> bool {
+    let last = section.block.iter().rev().find_map(|it| {
         let is_on = it.is(&["option", name]);
         (is_on || it.is(&["no", "option", name])).then_some(is_on)
     });
