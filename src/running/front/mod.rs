@@ -157,3 +157,6 @@ impl Fronts {
         found
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -32,3 +32,6 @@ impl fmt::Display for Address {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
