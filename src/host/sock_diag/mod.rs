@@ -11,3 +11,6 @@ mod unix;
 
 pub use tcp::{Exchange, Ports, TcpSocket, TcpState, tcp};
 pub use unix::{FileId, UnixSocket, unix};
+
+#[cfg(test)]
+mod tests;

@@ -51,7 +51,8 @@ impl FileId {
 /// A unix socket of the kernel.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnixSocket {
-    /// Its number, as `/proc/PID/fd` shows it; 0 while a connection waits to be accepted.
+    /// Its number, as `/proc/PID/fd` shows it. The server's end of a connection that waits to be
+    /// accepted has none: netlink leaves it out, the tables as text say 0.
     pub inode: u64,
     /// Whether it listens; else it is an end of a connection.
     pub is_listening: bool,

@@ -49,7 +49,7 @@ impl fmt::Display for Front {
     }
 }
 
-/// Where the settings of the fronts lie, when their command lines do not tell.
+/// Where the settings of the fronts are, when their command lines do not tell.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
     /// That of nginx.
@@ -145,19 +145,11 @@ impl Fronts {
         if let Some(known) = self.pools.borrow().get(&holder.program) {
             return known.clone();
         }
+        let (pid, settings, names) = (holder.pid, &self.settings, &self.names);
         let found = match holder.program.as_str() {
-            "nginx" => nginx::pools(
-                &nginx::settings_of(holder.pid, &self.settings.nginx),
-                &self.names,
-            ),
-            "caddy" => caddy::pools(
-                &caddy::settings_of(holder.pid, &self.settings.caddy),
-                &self.names,
-            ),
-            "haproxy" => haproxy::pools(
-                &haproxy::settings_of(holder.pid, &self.settings.haproxy),
-                &self.names,
-            ),
+            "nginx" => nginx::pools_of(pid, &settings.nginx, names),
+            "caddy" => caddy::pools_of(pid, &settings.caddy, names),
+            "haproxy" => haproxy::pools_of(pid, &settings.haproxy, names),
             _ => Pools::Unknown,
         };
         let mut pools = self.pools.borrow_mut();
@@ -165,3 +157,6 @@ impl Fronts {
         found
     }
 }
+
+#[cfg(test)]
+mod tests;

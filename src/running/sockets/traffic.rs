@@ -149,8 +149,8 @@ impl Traffic {
         own: impl Iterator<Item = &'a UnixSocket>,
         by_inode: &HashMap<u64, &UnixSocket>,
     ) {
-        // The queue's length, and the ends that nobody accepted yet: the same connections, but a
-        // listener in another network namespace shows only the second.
+        // The queue's length, which netlink tells, and the ends that nobody accepted yet, which
+        // only the tables as text show: the same connections.
         let (mut queue, mut unaccepted) = (0, 0);
         for socket in own {
             if socket.is_listening {
