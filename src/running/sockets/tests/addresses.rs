@@ -1,3 +1,4 @@
+use std::net::SocketAddr;
 use std::os::fd::AsRawFd;
 use std::process::{Child, Command};
 
