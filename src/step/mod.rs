@@ -14,6 +14,7 @@ pub mod instance;
 pub mod link_shared;
 pub mod mission;
 pub mod outcome;
+pub mod pools;
 pub mod preconditions;
 pub mod prove;
 pub mod prune;

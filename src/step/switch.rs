@@ -9,7 +9,7 @@ use crate::host::disk;
 use crate::site::link::{self, Current};
 
 use super::instance::Instance;
-use super::{Stage, prove, restore, tell, worker};
+use super::{Stage, pools, prove, restore, tell, worker};
 
 /// The key of the journal that says that the flip is about to happen.
 pub const FLIPPING: &str = "flipping";
@@ -52,7 +52,7 @@ pub fn run(stage: &mut Stage<'_>) -> Result<()> {
     for place in services {
         prove::prove(stage, place)?;
     }
-    Ok(())
+    pools::let_go(stage)
 }
 
 /// A proxy that connects through `current` finds every socket below it, wherever it lies.
@@ -69,11 +69,11 @@ fn link_sockets(stage: &Stage<'_>) -> Result<()> {
 /// # Errors
 /// When the site is worse than before the command.
 pub fn undo(stage: &mut Stage<'_>) -> Result<()> {
+    let mut result = stage.undisturbed(pools::take_back);
     // A worker may have been quieted before a flip that was then refused.
     if stage.was_switched() {
         flip_back(stage)?;
     }
-    let mut result = Ok(());
     for role in [Role::Web, Role::Worker] {
         for place in stage.services_of(role) {
             let restored = stage.undisturbed(|stage| restore::service(stage, place));

@@ -129,7 +129,7 @@ fn who_still_talks_to_the_old_copy_is_waited_for_and_then_named() {
     site.releasing("v2")
         .run()
         .exits(0)
-        .says("is stopped after 1s with 1 connection from");
+        .says("is told to stop after 1s with 1 connection from");
     assert!(began.elapsed() >= Duration::from_secs(1));
     drop(talk);
     assert_eq!(versions(&site), ["v2"]);
@@ -144,7 +144,7 @@ fn who_still_talks_to_the_old_copy_is_waited_for_and_then_named() {
     });
     let quiet = site.releasing("v3").run().exits(0).says("Drained");
     assert!(left.join().unwrap() <= Instant::now());
-    assert!(!quiet.stderr.contains("is stopped after"), "{quiet}");
+    assert!(!quiet.stderr.contains("is told to stop after"), "{quiet}");
 }
 
 /// A worker that notes when two of its kind run at once.

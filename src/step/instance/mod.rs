@@ -20,8 +20,8 @@ use crate::service::Unit;
 use crate::site::{ReleaseId, Site, instance};
 
 pub use own_process::{Variables, tail_of};
-pub use retire::{disable, retire, stop_at_once};
-pub use start::{enable_and_start, start_again};
+pub use retire::{disable, drain_and_stop, retire, stop_at_once};
+pub use start::{await_answer, enable_and_start, start_again};
 
 /// One release's copy of a service. It need not run.
 #[derive(Debug, Clone)]

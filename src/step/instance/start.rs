@@ -177,7 +177,10 @@ pub fn start_again(stage: &Stage<'_>, instance: &Instance) -> Result<()> {
 }
 
 /// Waits until it listens, then until it answers, within its `switch_timeout` as a whole.
-fn await_answer(stage: &Stage<'_>, instance: &Instance) -> Result<()> {
+///
+/// # Errors
+/// When it ends, or does not answer in time.
+pub fn await_answer(stage: &Stage<'_>, instance: &Instance) -> Result<()> {
     let limit = instance.service.switch_timeout.duration();
     let deadline = Instant::now() + limit;
     let watch = RefCell::new(Watch::of(instance)?);
