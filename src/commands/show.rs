@@ -1,11 +1,11 @@
 //! `zdd show [RELEASE]`: everything known about one release.
 
-use std::fmt::Write as _;
 use std::time::Duration;
 
-use super::Context;
+use super::{Context, cutover};
 use crate::error::{Error, Result};
 use crate::exit_code::ExitCode;
+use crate::report::stdout::{self, USUAL_COLUMNS};
 use crate::report::style::{BAD, GOOD, STRONG, paint};
 use crate::report::time::{bytes, duration, local};
 use crate::site::{History, Record, ReleaseId};
@@ -40,12 +40,13 @@ pub fn record<'h>(history: &'h History, id: Option<&ReleaseId>) -> Result<&'h Re
 }
 
 fn text(context: &Context<'_>, record: &Record) -> String {
+    let width = stdout::columns().unwrap_or(USUAL_COLUMNS);
+    facts(context, record) + &cutover::text(record, width) + &failure(record)
+}
+
+fn facts(context: &Context<'_>, record: &Record) -> String {
     let mut text = String::new();
-    let mut line = |label: &str, value: &str| {
-        if !value.is_empty() {
-            let _ = writeln!(text, "{} {value}", paint(STRONG, format!("{label:<10}")));
-        }
-    };
+    let mut line = |label: &str, value: &str| text += &labelled(label, value);
     line("release", record.id.as_str());
     let adopted = if record.adopted {
         ", made by another tool"
@@ -102,15 +103,13 @@ fn text(context: &Context<'_>, record: &Record) -> String {
         let word = |key: &str| check[key].as_str().unwrap_or_default().to_owned();
         line("health", &format!("{} {}", word("check"), word("detail")));
     }
-    if let Some(figures) = &record.cutover {
-        let figures = serde_json::from_value::<crate::health::Figures>(figures.clone());
-        line(
-            "cutover",
-            &figures
-                .map(|figures| figures.to_string().replace("cutover: ", ""))
-                .unwrap_or_default(),
-        );
-    }
+    text
+}
+
+/// Why it failed.
+fn failure(record: &Record) -> String {
+    let mut text = String::new();
+    let mut line = |label: &str, value: &str| text += &labelled(label, value);
     if let Some(error) = &record.error {
         let step = error
             .step
@@ -131,4 +130,12 @@ fn text(context: &Context<'_>, record: &Record) -> String {
         );
     }
     text
+}
+
+/// One line, when there is something to say.
+fn labelled(label: &str, value: &str) -> String {
+    match value {
+        "" => String::new(),
+        _ => format!("{} {value}\n", paint(STRONG, format!("{label:<10}"))),
+    }
 }

@@ -40,6 +40,21 @@ pub fn harmless_but_coloured(text: &str) -> String {
         .collect()
 }
 
+/// The text broken at blanks into lines of at most so many columns, where its words allow it.
+pub fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split(' ') {
+        match lines.last_mut() {
+            Some(line) if columns(line) + 1 + columns(word) <= width => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
+}
+
 /// The text cut to so many columns, its last one a `…` when something is missing.
 pub fn cut(text: &str, columns: usize) -> Cow<'_, str> {
     match columns {
@@ -95,6 +110,14 @@ mod tests {
             harmless_but_coloured("\x1b[31mred\x1b[0m\x1b[2J\x07"),
             "\x1b[31mred\x1b[0m"
         );
+    }
+
+    #[test]
+    fn a_long_line_is_broken_between_its_words() {
+        assert_eq!(wrapped("one two three", 8), ["one two", "three"]);
+        assert_eq!(wrapped("one two three", 80), ["one two three"]);
+        assert_eq!(wrapped("unbreakable a b", 5), ["unbreakable", "a b"]);
+        assert_eq!(wrapped("国国 国国", 8), ["国国", "国国"]);
     }
 
     #[test]
