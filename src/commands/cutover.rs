@@ -7,8 +7,9 @@ use anstyle::Style;
 
 use crate::health::figures::percentile;
 use crate::health::{Figures, Names, Sample};
+use crate::report::stdout::USUAL_COLUMNS;
 use crate::report::style::{BAD, DIM, FRESH, STRONG, UNKNOWN, paint};
-use crate::report::text::{one_line, wrapped};
+use crate::report::text::{labelled, one_line};
 use crate::report::time::duration;
 use crate::report::timeline::{LABEL_COLUMNS, Lane, Mark, Moment, Timeline};
 use crate::site::Record;
@@ -43,20 +44,16 @@ struct Cutover {
     taken_back_ms: Option<u64>,
 }
 
-/// The lines about the cutover of a release, within the width; none when there is nothing to tell.
-pub fn text(record: &Record, width: usize) -> String {
+/// The lines about the cutover of a release, within the width of the terminal if there is one; none
+/// when there is nothing to tell.
+pub fn text(record: &Record, width: Option<usize>) -> String {
     Cutover::of(record).map_or_else(String::new, |cutover| cutover.text(width))
 }
 
-/// A text under its label, its further lines below the first.
-fn labelled((style, label): (Style, &str), told: (Style, &str), width: usize) -> String {
-    let mut label = paint(style, format!("{label:<LABEL_COLUMNS$}"));
-    let mut text = String::new();
-    for line in wrapped(told.1, width.saturating_sub(LABEL_COLUMNS + 1)) {
-        text += &format!("{label} {}\n", paint(told.0, line));
-        label = " ".repeat(LABEL_COLUMNS);
-    }
-    text
+/// A text behind a label as wide as those of the picture.
+fn told((style, label): (Style, &str), text: &str, width: Option<usize>) -> String {
+    let label = paint(style, format!("{label:<LABEL_COLUMNS$}"));
+    labelled(&label, text, width)
 }
 
 impl Cutover {
@@ -92,22 +89,21 @@ impl Cutover {
         })
     }
 
-    fn text(&self, width: usize) -> String {
-        let plain = Style::new();
+    fn text(&self, width: Option<usize>) -> String {
         // Without an answer after it there was no switch, or nothing to see of it.
         let has_after = self.asked.iter().any(|it| it.sample.ended_ms() > 0);
         if !has_after {
-            let told = self.figures.to_string().replace("cutover: ", "");
-            let told = labelled((STRONG, "cutover"), (plain, &told), width);
-            return told + &self.failures("the end", width);
+            let figures = self.figures.to_string().replace("cutover: ", "");
+            let figures = told((STRONG, "cutover"), &figures, width);
+            return figures + &self.failures("the end", width);
         }
-        let picture = self.timeline().draw(width);
-        labelled((STRONG, "cutover"), (plain, &self.counts()), width)
+        let picture = self.timeline().draw(width.unwrap_or(USUAL_COLUMNS));
+        told((STRONG, "cutover"), &self.counts(), width)
             + &picture.lines
-            + &labelled((plain, ""), (DIM, &picture.legend), width)
+            + &told((DIM, ""), &paint(DIM, picture.legend), width)
             + &self.failures("the switch", width)
-            + &labelled((STRONG, "  answers"), (plain, &self.answers()), width)
-            + &labelled((STRONG, "  times"), (plain, &self.times()), width)
+            + &told((STRONG, "  answers"), &self.answers(), width)
+            + &told((STRONG, "  times"), &self.times(), width)
     }
 
     fn counts(&self) -> String {
@@ -117,12 +113,12 @@ impl Cutover {
         let plural = if requests == 1 { "" } else { "s" };
         let style = if failed > 0 { BAD } else { Style::new() };
         let failed = paint(style, format!("{failed} failed"));
-        let mut told = format!("{requests} request{plural} of the probe, {failed}");
+        let mut counts = format!("{requests} request{plural} of the probe, {failed}");
         let kept = self.asked.len() as u64;
         if kept < requests {
-            told += &format!("; {kept} of them are drawn");
+            counts += &format!("; {kept} of them are drawn");
         }
-        told
+        counts
     }
 
     fn timeline(&self) -> Timeline {
@@ -179,10 +175,10 @@ impl Cutover {
     }
 
     /// When something failed, before `event` and after it.
-    fn failures(&self, event: &str, width: usize) -> String {
+    fn failures(&self, event: &str, width: Option<usize>) -> String {
         let failed = self.asked.iter().filter(|it| it.answer == Answer::Failed);
         let (after, before): (Vec<_>, Vec<_>) = failed.partition(|it| it.sample.ended_ms() > 0);
-        let told = [(before, "before"), (after, "after")]
+        let lines = [(before, "before"), (after, "after")]
             .into_iter()
             .filter(|(failed, _)| !failed.is_empty())
             .map(|(failed, side)| {
@@ -196,7 +192,8 @@ impl Cutover {
                 let count = failed.len();
                 format!("{count}, {when} {side} {event}{}", self.whose(&failed))
             });
-        told.map(|text| labelled((BAD, "  failed"), (Style::new(), &text), width))
+        lines
+            .map(|text| told((BAD, "  failed"), &text, width))
             .collect()
     }
 

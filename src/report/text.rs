@@ -41,7 +41,7 @@ pub fn harmless_but_coloured(text: &str) -> String {
 }
 
 /// The text broken at blanks into lines of at most so many columns, where its words allow it.
-pub fn wrapped(text: &str, width: usize) -> Vec<String> {
+fn wrapped(text: &str, width: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for word in text.split(' ') {
         match lines.last_mut() {
@@ -53,6 +53,22 @@ pub fn wrapped(text: &str, width: usize) -> Vec<String> {
         }
     }
     lines
+}
+
+/// The text behind its label, within the width if there is one: further lines of it stand below
+/// its first. Ends with a line break.
+pub fn labelled(label: &str, text: &str, width: Option<usize>) -> String {
+    let indent = columns(label) + 1;
+    let room = width.map_or(usize::MAX, |width| width.saturating_sub(indent));
+    let lines = text.lines().flat_map(|line| wrapped(line, room));
+    let mut shown = String::new();
+    let mut before = label.to_owned();
+    for line in lines {
+        shown += format!("{before} {line}").trim_end();
+        shown.push('\n');
+        before = " ".repeat(indent - 1);
+    }
+    shown
 }
 
 /// The text cut to so many columns, its last one a `…` when something is missing.
@@ -118,6 +134,19 @@ mod tests {
         assert_eq!(wrapped("one two three", 80), ["one two three"]);
         assert_eq!(wrapped("unbreakable a b", 5), ["unbreakable", "a b"]);
         assert_eq!(wrapped("国国 国国", 8), ["国国", "国国"]);
+    }
+
+    #[test]
+    fn a_labelled_text_stays_beside_its_label() {
+        let text = "one two three\n  next";
+        assert_eq!(
+            labelled("\x1b[1ma:\x1b[0m", text, Some(11)),
+            "\x1b[1ma:\x1b[0m one two\n   three\n     next\n"
+        );
+        assert_eq!(labelled("a:", text, None), "a: one two three\n     next\n");
+        assert_eq!(labelled("a:", "", None), "");
+        let narrow = labelled("label:", "one two", Some(3));
+        assert_eq!(narrow, "label: one\n       two\n");
     }
 
     #[test]

@@ -40,7 +40,7 @@ fn record(samples: &[Sample], taken_back_ms: Option<u64>) -> Record {
 
 #[track_caller]
 fn shows(record: &Record, width: usize, wanted: &str) {
-    let text = strip_str(&text(record, width)).to_string();
+    let text = strip_str(&text(record, Some(width))).to_string();
     assert_eq!(text, wanted, "\n{text}");
 }
 
@@ -139,14 +139,14 @@ fn a_thinned_record_says_how_much_is_drawn() {
     let samples = steady(-300, 300, |_| (true, None));
     let mut record = record(&samples, None);
     record.cutover.as_mut().unwrap()["requests"] = 5_000.into();
-    let text = text(&record, 80);
+    let text = text(&record, None);
     assert!(text.contains("6 of them are drawn"), "{text}");
 }
 
 #[test]
 fn names_of_a_broken_record_steer_no_terminal() {
     let samples = steady(-300, 300, |_| (true, Some("\x1b[2Jold\n")));
-    let text = text(&record(&samples, None), 80);
+    let text = text(&record(&samples, None), None);
     assert!(
         !text.contains("\x1b[2J") && !text.contains("old\n)"),
         "{text:?}"
