@@ -100,7 +100,7 @@ fn live(plan: &Plan, mut stage: Stage<'_>) -> Outcome {
 pub(super) fn finish_with_figures(stage: &mut Stage<'_>) -> Option<Figures> {
     stage.renew_patience();
     let cutover = stop_probe(stage);
-    stage.keep_figures(cutover.as_ref().map(value_of));
+    stage.keep_figures();
     if finish::run(stage) {
         stage.or_warn("journal", |stage| stage.journal.end());
     }
@@ -158,7 +158,9 @@ pub(super) fn stop_probe(stage: &mut Stage<'_>) -> Option<Figures> {
     let measured = stage.probe.take()?.finish(&names);
     let end = stage.switched_at.map_or(0, millis_since);
     stage.away = longest_gap(&measured.samples, i64::try_from(end).unwrap_or(i64::MAX));
-    Some(measured.figures)
+    let figures = measured.figures.clone();
+    stage.measured = Some(measured);
+    Some(figures)
 }
 
 /// For how long in a row the probe got no good answer; `end` is when it was stopped, in

@@ -4,6 +4,7 @@
 pub mod aftermath;
 pub mod check;
 pub mod completions;
+mod cutover;
 pub mod drive;
 pub mod ending;
 pub mod init;
