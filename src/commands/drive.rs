@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::ending::{Outcome, SCHEMA, serving, value_of};
-use super::{Context, aftermath};
+use super::{Context, aftermath, pause};
 use crate::error::{Error, Result};
 use crate::health::{Figures, Probe, Sample, Target};
 use crate::plan::Plan;
@@ -87,10 +87,16 @@ fn end(
 
 fn live(plan: &Plan, mut stage: Stage<'_>) -> Outcome {
     let cutover = finish_with_figures(&mut stage);
+    let cost = pause::note(&stage);
+    let notes = cutover
+        .iter()
+        .map(ToString::to_string)
+        .chain(cost)
+        .collect();
     let doubt = (!stage.doubts.is_empty()).then(|| not_proved(&stage.doubts));
     Outcome {
         doubt,
-        notes: cutover.iter().map(ToString::to_string).collect(),
+        notes,
         ..outcome(plan, stage, Ending::Live, cutover)
     }
 }

@@ -11,6 +11,7 @@ pub mod init;
 pub mod list;
 pub mod logs;
 pub mod man;
+pub mod pause;
 pub mod pin;
 pub mod prune;
 pub mod recover;
