@@ -72,8 +72,13 @@ fn pools(tree: &Tree, names: &[String], version: &dyn Fn() -> Option<Version>) -
         return Pools::Unknown;
     }
     let pools_by_itself = version().map(|version| version >= POOLS_SINCE);
+    let streams = all.iter().filter(|it| it.name() == "stream");
+    let in_streams: Vec<_> = streams.flat_map(|it| it.all()).collect();
+    // What is passed on as bytes has one connection for each client's.
+    let is_http = |it: &Directive| !in_streams.iter().any(|other| std::ptr::eq(*other, it));
     let mut verdicts = upstreams
         .iter()
+        .filter(|it| is_http(it))
         .map(|it| of_upstream(it, keeps_open(&all), pools_by_itself));
     match verdicts.find(|verdict| *verdict != Pools::No) {
         Some(verdict) => verdict,
