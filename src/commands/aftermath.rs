@@ -57,16 +57,18 @@ fn staying(plan: &Plan, mut stage: Stage<'_>, stopped: Stopped) -> Outcome {
         stage.report.warning(&error.to_string());
     }
     let failure = ending::failure(step, &error);
-    let cutover = finish_with_figures(&mut stage);
+    let (cutover, mut notes) = finish_with_figures(&mut stage);
     stage.record.error = Some(failure.clone());
     stage.or_warn("record", |stage| stage.record.save(stage.site));
     let release = &plan.mission.release;
-    let note = format!("release {release} stays: what was live before was not healthy either");
+    notes.push(format!(
+        "release {release} stays: what was live before was not healthy either"
+    ));
     Outcome {
         error: Some(failure),
         errors: error.findings.clone(),
         cause: Some(error.hint("zdd status")),
-        notes: vec![note],
+        notes,
         ..outcome(plan, stage, Ending::RollbackFailed, cutover)
     }
 }

@@ -86,13 +86,7 @@ fn end(
 }
 
 fn live(plan: &Plan, mut stage: Stage<'_>) -> Outcome {
-    let cutover = finish_with_figures(&mut stage);
-    let cost = pause::note(&stage);
-    let notes = cutover
-        .iter()
-        .map(ToString::to_string)
-        .chain(cost)
-        .collect();
+    let (cutover, notes) = finish_with_figures(&mut stage);
     let doubt = (!stage.doubts.is_empty()).then(|| not_proved(&stage.doubts));
     Outcome {
         doubt,
@@ -102,15 +96,18 @@ fn live(plan: &Plan, mut stage: Stage<'_>) -> Outcome {
 }
 
 /// After the commit: the records, the last step, the end of the journal. No signal stops it any
-/// more; one that arrives later shortens the wait it meets.
-pub(super) fn finish_with_figures(stage: &mut Stage<'_>) -> Option<Figures> {
+/// more; one that arrives later shortens the wait it meets. Returns what the probe saw, and the
+/// lines about it.
+pub(super) fn finish_with_figures(stage: &mut Stage<'_>) -> (Option<Figures>, Vec<String>) {
     stage.renew_patience();
     let cutover = stop_probe(stage);
+    let notes = cutover.iter().map(ToString::to_string);
+    let notes = notes.chain(pause::note(stage)).collect();
     stage.keep_figures();
     if finish::run(stage) {
         stage.or_warn("journal", |stage| stage.journal.end());
     }
-    cutover
+    (cutover, notes)
 }
 
 fn not_proved(doubts: &[String]) -> String {

@@ -174,7 +174,9 @@ fn init_of(boot: u32) -> Option<i32> {
         std::fs::read_to_string(children).unwrap_or_default()
     };
     let containers = children(boot);
-    let containers = containers.split_whitespace().filter_map(|pid| pid.parse().ok());
+    let containers = containers
+        .split_whitespace()
+        .filter_map(|pid| pid.parse().ok());
     let children: String = containers.map(children).collect();
     let is_init = |pid: &&str| {
         std::fs::read_to_string(format!("/proc/{pid}/status")).is_ok_and(|status| {
