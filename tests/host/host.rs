@@ -136,6 +136,10 @@ fn start_container(name: &str, wheels: &Path, console: &File) -> Child {
             "--bind-ro={}/examples:/opt/examples",
             env!("CARGO_MANIFEST_DIR")
         ))
+        .arg(format!(
+            "--bind-ro={}/benches/cutover/apps:/opt/apps",
+            env!("CARGO_MANIFEST_DIR")
+        ))
         .stdin(Stdio::null())
         .stdout(same(console))
         .stderr(same(console))
