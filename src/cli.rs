@@ -116,8 +116,14 @@ enum Verb {
         #[arg(long)]
         name: Option<String>,
     },
-    /// Finish or undo what was interrupted
+    /// Finish or undo what was interrupted, and end instances that nobody needs
     Recover {
+        /// Also start what `current` names, as the boot unit does
+        #[arg(long)]
+        boot: bool,
+        /// Only end what is no longer kept for a rollback, as its timer does
+        #[arg(long, conflicts_with = "boot")]
+        standby: bool,
         #[command(flatten)]
         wait: Wait,
     },
@@ -246,7 +252,18 @@ fn dispatch(
             on_site(&|context| commands::logs::run(context, release.as_ref(), step.as_deref()))
         }
         Verb::Check => on_site(&commands::check::run),
-        Verb::Recover { wait } => on_site(&|context| commands::recover::run(context, wait.time())),
+        Verb::Recover {
+            boot,
+            standby,
+            wait,
+        } => {
+            let purpose = match (*boot, *standby) {
+                (true, _) => commands::recover::Purpose::Boot,
+                (_, true) => commands::recover::Purpose::Standby,
+                _ => commands::recover::Purpose::Repair,
+            };
+            on_site(&|context| commands::recover::run(context, purpose, wait.time()))
+        }
         Verb::Pin { release, wait } => {
             on_site(&|context| commands::pin::run(context, release, true, wait.time()))
         }

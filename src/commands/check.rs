@@ -4,13 +4,14 @@
 use serde::Serialize;
 
 use super::Context;
-use crate::config::schema::{Scope, Service};
+use crate::config::schema::{Kind, Scope, Service};
 use crate::error::{Finding, Result};
 use crate::exit_code::ExitCode;
 use crate::host::signal::Patience;
 use crate::host::{process, user};
 use crate::report::style::{BAD, GOOD, NOTE, WARNING, paint};
 use crate::running::trap::{self, Level};
+use crate::service::timer::Timer;
 use crate::service::{Unit, UnitState};
 use crate::site::History;
 use crate::step::preconditions::Preconditions;
@@ -44,7 +45,7 @@ pub fn run(context: &Context<'_>) -> Result<ExitCode> {
             let Ok(state) = unit.state() else { continue };
             findings.extend(traps_of(context, service, &state));
             findings.extend(password_trap(service));
-        } else if service.start.is_some() {
+        } else if service.kind() == Kind::Process {
             findings.push(Trap {
                 level: "warning",
                 what: "started by zdd itself, it does not come back after a reboot".to_owned(),
@@ -54,6 +55,7 @@ pub fn run(context: &Context<'_>) -> Result<ExitCode> {
             findings.extend(session_trap(service));
         }
     }
+    findings.extend(timer_trap(context)?);
     let findings = Findings {
         schema: super::ending::SCHEMA,
         findings,
@@ -83,7 +85,13 @@ fn preconditions(context: &Context<'_>) -> Result<Vec<Trap>> {
     let mut findings = conditions.findings_for_release()?;
     findings.extend(conditions.too_little_room(None)?);
     let live = history.current().release();
-    let seen = before::look(&context.site, config, live, &Patience::of_command());
+    let seen = before::look(
+        &context.site,
+        config,
+        &release,
+        live,
+        &Patience::of_command(),
+    );
     findings.extend(seen.findings);
     let mut traps: Vec<Trap> = findings
         .into_iter()
@@ -157,6 +165,24 @@ fn password_trap(service: &Service) -> Option<Trap> {
             unit.sudoers_lines(user).join("\n")
         )),
     })
+}
+
+/// Without its timer, what is kept for a rollback goes on until the next command.
+fn timer_trap(context: &Context<'_>) -> Result<Option<Trap>> {
+    let services = &context.config.service;
+    let (user, root) = (user::Owner::of_process().name, context.site.root());
+    let timer = Timer::of(services);
+    let line = timer.sudoers_line(&user, root)?;
+    let is_kept = services.iter().any(|service| !service.standby.is_zero());
+    let Some(line) = line.filter(|_| is_kept) else {
+        return Ok(None);
+    };
+    Ok((!timer.is_allowed(&user, root)?).then(|| Trap {
+        level: "warning",
+        what: "no timer can be made that ends a standby: the next command will".to_owned(),
+        place: "/etc/sudoers.d/zdd".to_owned(),
+        change: Some(format!("add to /etc/sudoers.d/zdd:\n{line}")),
+    }))
 }
 
 /// What the unit and the server behind it will make of a switch.

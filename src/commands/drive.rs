@@ -132,6 +132,7 @@ pub(super) fn outcome(
         steps: stage.steps,
         cutover,
         running: stage.running,
+        queues: stage.queues,
         restored: stage.restored,
         doubt: None,
         cause: None,

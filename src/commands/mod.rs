@@ -27,6 +27,7 @@ use serde::Serialize;
 
 use crate::config::Config;
 use crate::config::discover::{self, Request};
+use crate::config::schema::Service;
 use crate::error::{Error, Result};
 use crate::exit_code::ExitCode;
 use crate::host::clock::Clock;
@@ -34,7 +35,8 @@ use crate::host::signal::Patience;
 use crate::host::user;
 use crate::report::{Report, stdout};
 use crate::site::lock::{self, Holder, Lock};
-use crate::site::{History, Site};
+use crate::site::{History, Site, instance};
+use crate::step::surplus;
 
 /// What every command about a site works with.
 pub struct Context<'a> {
@@ -93,7 +95,23 @@ impl<'a> Context<'a> {
     pub fn take_over(&self, wait: Duration) -> Result<Lock> {
         let lock = self.take_lock(wait)?;
         unfinished::settle(self, wait)?;
+        let has_instances = self.config.service.iter().any(Service::has_instances);
+        if has_instances || instance::any(&self.site) {
+            self.end_surplus();
+        }
         Ok(lock)
+    }
+
+    /// Ends instances that are neither live nor kept for a rollback. They harm nobody: what cannot
+    /// be ended is said.
+    pub fn end_surplus(&self) {
+        let patience = Patience::of_command();
+        let now = self.clock.now();
+        let ended = surplus::end(&self.site, &self.config, now, self.report, &patience);
+        if let Err(error) = ended {
+            self.report
+                .warning(&format!("instances of old releases: {error}"));
+        }
     }
 
     /// Becomes the one command that changes the site.

@@ -6,16 +6,34 @@ use super::ending::{self, Outcome};
 use super::{Context, unfinished};
 use crate::error::Result;
 use crate::exit_code::ExitCode;
+use crate::step::{boot, in_force};
+
+/// What it is called for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// By a person: whatever is unfinished.
+    Repair,
+    /// By the unit at boot: the live release must run.
+    Boot,
+    /// By the timer: the time of what was kept for a rollback is over.
+    Standby,
+}
 
 /// Recovers, and says what the site serves.
 ///
 /// # Errors
 /// When the lock cannot be had, or a human must look.
-pub fn run(context: &Context<'_>, wait: Duration) -> Result<ExitCode> {
+pub fn run(context: &Context<'_>, purpose: Purpose, wait: Duration) -> Result<ExitCode> {
     let _lock = context.take_lock(wait)?;
     let outcome = unfinished::recover(context, wait)?;
-    context.settled_history()?;
+    let history = context.settled_history()?;
+    if purpose == Purpose::Boot {
+        let config = in_force::of_live(&history, &context.config);
+        boot::start_live(&context.site, &config, &history, context.report);
+    }
+    context.end_surplus();
     match outcome {
+        None if purpose == Purpose::Standby => Ok(ExitCode::Done),
         None => {
             context
                 .report

@@ -14,7 +14,7 @@ use crate::plan::{self, Plan};
 use crate::site::{History, Record, State, make_dir};
 use crate::source::directory::Directory;
 use crate::step::preconditions::Preconditions;
-use crate::step::{Mission, before};
+use crate::step::{Mission, before, in_force};
 
 /// What was asked for.
 #[derive(Debug, Clone, Default)]
@@ -68,7 +68,7 @@ fn prepare(context: &Context<'_>, request: &Request, history: &History) -> Resul
     let mut findings = conditions.findings_for_release()?;
     findings.extend(conditions.too_little_room(directory.as_ref().ok())?);
     let patience = Patience::of_command();
-    let seen = before::look(&context.site, config, from.as_ref(), &patience);
+    let seen = before::look(&context.site, config, &release, from.as_ref(), &patience);
     findings.extend(seen.findings.iter().cloned());
     let directory = directory
         .map_err(|error| findings.push(Finding::from(error)))
@@ -104,6 +104,7 @@ fn prepare(context: &Context<'_>, request: &Request, history: &History) -> Resul
         source: Some(source),
         revision,
         skipped_hooks: request.switching.skipped_hooks.clone(),
+        leaving: in_force::leaving(history.live(), config),
         services_before: seen.services,
         health_before: seen.health,
     };

@@ -12,7 +12,7 @@ use crate::plan::{self, Plan};
 use crate::site::{History, Record, ReleaseId};
 use crate::source::revision::Revision;
 use crate::step::preconditions::Preconditions;
-use crate::step::{Mission, before};
+use crate::step::{Mission, before, in_force};
 
 /// What was asked for.
 #[derive(Debug, Clone, Default)]
@@ -45,7 +45,7 @@ fn prepare(context: &Context<'_>, request: &Request, history: &History) -> Resul
         )));
     }
     fence(history, target, request.is_forced)?;
-    let config = &context.config;
+    let config = &in_force::with_services_of(Some(target), &context.config);
     let conditions = Preconditions {
         site: &context.site,
         config,
@@ -54,7 +54,7 @@ fn prepare(context: &Context<'_>, request: &Request, history: &History) -> Resul
     };
     let mut findings = conditions.findings_for_rollback()?;
     let patience = Patience::of_command();
-    let seen = before::look(&context.site, config, from.as_ref(), &patience);
+    let seen = before::look(&context.site, config, &target.id, from.as_ref(), &patience);
     findings.extend(seen.findings.iter().cloned());
     refuse(findings)?;
     before::warn(&seen, config, context.report);
@@ -74,6 +74,7 @@ fn prepare(context: &Context<'_>, request: &Request, history: &History) -> Resul
             branch: target.branch.clone(),
         }),
         skipped_hooks: request.switching.skipped_hooks.clone(),
+        leaving: in_force::leaving(history.live(), &context.config),
         services_before: seen.services,
         health_before: seen.health,
     };

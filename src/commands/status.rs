@@ -15,7 +15,7 @@ use crate::service::Unit;
 use crate::site::lock::{self, Holder};
 use crate::site::{History, ReleaseId, State};
 use crate::step::outcome::Running;
-use crate::step::{advice, before, name_of};
+use crate::step::{advice, before, in_force, name_of};
 
 /// Everything about the site now, as in the JSON.
 #[derive(Debug, Serialize)]
@@ -63,7 +63,8 @@ fn look(context: &Context<'_>) -> Result<Status> {
         ));
     }
     let mut running = Vec::new();
-    for (place, service) in context.config.service.iter().enumerate() {
+    let config = in_force::of_live(&history, &context.config);
+    for (place, service) in config.service.iter().enumerate() {
         let name = name_of(service);
         let state = match Unit::of(service).map(|unit| unit.state()).transpose() {
             Ok(state) => state,
@@ -82,7 +83,7 @@ fn look(context: &Context<'_>) -> Result<Status> {
             state.as_ref(),
             current.as_ref(),
         );
-        if seen.is_none() && service.start.is_some() && current.is_some() {
+        if seen.is_none() && service.has_instances() && current.is_some() {
             problems.push(format!("`{name}` does not run"));
         }
         let Some(seen) = seen else { continue };

@@ -9,20 +9,7 @@ const PLANNED: [(&str, &[&str]); 4] = [
         &["artifact", "git", "ref", "subdir", "submodules"],
     ),
     ("shared", &["bridge"]),
-    (
-        "service",
-        &[
-            "cwd",
-            "pid_file",
-            "port_file",
-            "program",
-            "queue",
-            "quiet",
-            "standby",
-            "stop",
-            "warm",
-        ],
-    ),
+    ("service", &["cwd", "pid_file", "program", "stop", "warm"]),
 ];
 
 /// Whether a later version will have this key in this table (`""` is the top of the file).

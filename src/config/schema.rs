@@ -7,6 +7,10 @@ use serde::{Deserialize, Serialize};
 
 use super::units::{Size, Span};
 
+mod service;
+
+pub use service::{Kind, OnStale, Role, Scope, Service, SwitchWay};
+
 /// Everything that can be set for a site. Every key is optional.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -179,107 +183,6 @@ pub struct HookTable {
     /// How long it may take. Default: `[hooks] timeout`.
     #[serde(default)]
     pub timeout: Option<Span>,
-}
-
-/// What runs the code. Exactly one of `unit`, `start` and `reload` says which kind it is.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct Service {
-    /// A systemd unit.
-    pub unit: Option<String>,
-    /// A command that starts an own process for each release; it gets `ZDD_SOCKET`.
-    pub start: Option<String>,
-    /// A command, run in the release after the flip, that makes the service take the new code.
-    pub reload: Option<String>,
-    /// How a unit is told of the new release.
-    pub switch: SwitchWay,
-    /// Which systemd the unit belongs to.
-    pub scope: Scope,
-    /// Call `systemctl` through `sudo -n`.
-    pub sudo: bool,
-    /// Whether it answers users or works behind them.
-    pub role: Role,
-    /// The socket a `start`ed process listens on, relative to the release.
-    #[schemars(with = "Option<String>")]
-    pub socket: Option<Utf8PathBuf>,
-    /// A path asked on the new instance itself, before the switch.
-    pub health: Option<String>,
-    /// A command line for a dry boot of the new release before the flip; it gets `ZDD_SOCKET`.
-    #[serde(rename = "try")]
-    pub dry_boot: Option<String>,
-    /// What happens when the service still runs the old release after the switch.
-    pub on_stale: OnStale,
-    /// How long the service may take to run the new release.
-    pub switch_timeout: Span,
-    /// How long the old release's processes may finish what they began.
-    pub drain: Span,
-    /// How long a process may take to end after SIGTERM before it is killed.
-    pub stop_timeout: Span,
-}
-
-impl Default for Service {
-    fn default() -> Self {
-        Service {
-            unit: None,
-            start: None,
-            reload: None,
-            switch: SwitchWay::default(),
-            scope: Scope::default(),
-            sudo: false,
-            role: Role::default(),
-            socket: None,
-            health: None,
-            dry_boot: None,
-            on_stale: OnStale::default(),
-            switch_timeout: Span::secs(30),
-            drain: Span::secs(30),
-            stop_timeout: Span::secs(10),
-        }
-    }
-}
-
-/// How a systemd unit is told of the new release.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum SwitchWay {
-    /// `systemctl reload`.
-    #[default]
-    Reload,
-    /// `systemctl restart`.
-    Restart,
-}
-
-/// Which systemd a unit belongs to.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Scope {
-    /// The system's.
-    #[default]
-    System,
-    /// The calling user's.
-    User,
-}
-
-/// Whether a service answers users or works behind them.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Role {
-    /// It answers users.
-    #[default]
-    Web,
-    /// It works in the background, and is switched after the web services are verified.
-    Worker,
-}
-
-/// What happens when a service still runs the old release after the switch.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum OnStale {
-    /// Roll back.
-    #[default]
-    Rollback,
-    /// Restart it, and say what that cost.
-    Restart,
 }
 
 /// One health check. Exactly one of `url`, `tcp` and `command` says what is asked.

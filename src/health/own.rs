@@ -1,14 +1,13 @@
-//! Readiness of an instance on its own socket, before any user sees it. An answer, not a
+//! Readiness of an instance at its own address, before any user sees it. An answer, not a
 //! connection, is readiness: a listening master accepts before any worker lives, and a leftover
 //! socket file proves nothing.
 
 use std::sync::Arc;
 
-use camino::Utf8Path;
-
 use crate::config::schema::{HealthCheck, Statuses};
 use crate::config::units::Span;
 use crate::error::Result;
+use crate::host::socket;
 
 use super::address::Address;
 use super::check::{Check, below_500};
@@ -16,14 +15,22 @@ use super::check::{Check, below_500};
 /// Pause between two attempts: shorter than for a site, because the start is waited for.
 const INTERVAL: Span = Span::millis(100);
 
-/// The check of an instance that listens on `socket`, to be waited for with
+/// The check of an instance that listens at `server`, to be waited for with
 /// [`until_healthy`](super::wait::until_healthy). The path `health` must answer 200; without one,
 /// `/` must answer anything below 500.
 ///
 /// # Errors
 /// When the socket's path is too long or `health` is no path.
-pub fn readiness(socket: &Utf8Path, health: Option<&str>, within: Span) -> Result<Arc<Check>> {
-    let address = Address::on_socket(socket, health.unwrap_or("/"))?;
+pub fn readiness(
+    server: &socket::Address,
+    health: Option<&str>,
+    within: Span,
+) -> Result<Arc<Check>> {
+    let path = health.unwrap_or("/");
+    let address = match server {
+        socket::Address::Unix(file) => Address::on_socket(file, path)?,
+        socket::Address::Tcp(address) => Address::parse(&format!("http://{address}{path}"))?,
+    };
     let settings = HealthCheck {
         url: Some(address.to_string()),
         status: match health {

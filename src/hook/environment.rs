@@ -12,6 +12,7 @@ use super::account::Account;
 use super::env_file::EnvFile;
 use super::point::Point;
 use crate::config::schema::Hooks;
+use crate::host::socket::Address;
 
 /// Where programs are looked for, whatever the caller's PATH says.
 const SYSTEM_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -57,8 +58,8 @@ pub struct Facts {
     pub revision: Option<String>,
     /// Which command the hook is part of.
     pub command: Verb,
-    /// The socket of the new instance, in `warm`.
-    pub socket: Option<Utf8PathBuf>,
+    /// Where the new instance listens, or is to listen: for itself and for `warm`.
+    pub address: Option<Address>,
 }
 
 /// What hooks see of the caller's environment and of `env_file`. The same for all hooks of a
@@ -119,7 +120,7 @@ impl Environment {
 
 impl Facts {
     /// What is not known is empty, so that a script under `set -u` can ask for it. Only the
-    /// socket is left out.
+    /// address is left out.
     fn variables(&self) -> Variables {
         let text = |value: &Option<String>| value.clone().unwrap_or_default();
         let previous_path = self.previous_path.as_ref().map(ToString::to_string);
@@ -134,11 +135,10 @@ impl Facts {
             ("ZDD_REVISION", text(&self.revision)),
             ("ZDD_COMMAND", self.command.word().to_owned()),
         ];
-        facts.extend(
-            self.socket
-                .iter()
-                .map(|path| ("ZDD_SOCKET", path.to_string())),
-        );
+        facts.extend(self.address.iter().map(|address| match address {
+            Address::Unix(path) => ("ZDD_SOCKET", path.to_string()),
+            Address::Tcp(address) => ("ZDD_PORT", address.port().to_string()),
+        }));
         let owned = |(key, value): (&str, String)| (key.to_owned(), value.into());
         facts.into_iter().map(owned).collect()
     }

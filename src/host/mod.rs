@@ -11,6 +11,7 @@ pub mod lines;
 pub mod memory;
 pub mod process;
 pub mod signal;
+pub mod sock_diag;
 pub mod socket;
 pub mod ticks;
 pub mod tree;

@@ -207,6 +207,21 @@ pub fn socket_inodes(pid: u32) -> Look<Vec<u64>> {
     Look::Seen(entries.flatten().filter_map(inode).collect())
 }
 
+/// The short name of the program, as everybody may read it. A program may write another over it.
+pub fn name(pid: u32) -> Option<String> {
+    let bytes = read(pid, "comm").seen()?;
+    Some(String::from_utf8_lossy(&bytes).trim_end().to_owned())
+}
+
+/// The id of the user it acts as. Unlike the owner of its directory in `/proc`, this is true of a
+/// process that changed its user.
+pub fn acting_uid(pid: u32) -> Option<u32> {
+    let bytes = read(pid, "status").seen()?;
+    let text = String::from_utf8_lossy(&bytes).into_owned();
+    let ids = text.lines().find_map(|line| line.strip_prefix("Uid:"))?;
+    ids.split_ascii_whitespace().nth(1)?.parse().ok()
+}
+
 /// The name of the user it belongs to, or the number where there is no name.
 pub fn owner(pid: u32) -> Option<String> {
     let uid = Uid::from_raw(fs::metadata(format!("/proc/{pid}")).ok()?.uid());
@@ -297,90 +312,4 @@ fn parse_stat(text: &str) -> Option<Stat> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_name_with_parentheses_and_blanks_does_not_shift_the_numbers() {
-        let text = "42 (a) b (c)) S 7 41 42 0 -1 4194560 1 0 0 0 5 6 0 0 20 0 1 0 98765 1000 200 \
-                    18446744073709551615 94000 95000 140737 0 0 0 0 0";
-        let stat = parse_stat(text).unwrap();
-        assert_eq!((stat.pid, stat.parent, stat.group), (42, 7, 41));
-        assert_eq!((stat.started, stat.image), (Ticks(98765), 140_737));
-        assert!(!stat.is_zombie && !stat.is_kernel_thread);
-        assert_eq!(parse_stat("garbage"), None);
-    }
-
-    #[test]
-    fn mapped_files_are_unique_and_lose_the_mark_of_deleted_ones() {
-        let maps = b"7f00-7f10 r--p 00000000 08:01 12      /srv/a/releases/1/x y.so (deleted)\n\
-            7f10-7f20 r-xp 00001000 08:01 12      /srv/a/releases/1/x y.so (deleted)\n\
-            7f20-7f30 rw-p 00000000 00:00 0 \n\
-            7f30-7f40 rw-p 00000000 00:00 0       [heap]\n\
-            7f40-7f50 r-xp 00000000 08:01 13      /usr/lib/libc.so.6\n";
-        assert_eq!(
-            files_of_maps(maps),
-            ["/srv/a/releases/1/x y.so", "/usr/lib/libc.so.6"]
-        );
-    }
-
-    #[test]
-    fn a_process_is_seen_while_it_lives_and_gone_afterwards() {
-        let directory = tempfile::tempdir().unwrap();
-        let mut child = std::process::Command::new("sleep")
-            .arg("5")
-            .current_dir(directory.path())
-            .env("ZDD_TEST_COLOUR", "green")
-            .spawn()
-            .unwrap();
-        let pid = child.id();
-        // In the middle of its exec a process has no stack yet.
-        let seen = (0..1000).find_map(|_| stat(pid).seen().filter(|seen| seen.image != 0));
-        let seen = seen.unwrap();
-        assert_eq!(seen.parent, std::process::id());
-        assert_eq!(command(pid).as_deref(), Some("sleep 5"));
-        let own = directory.path().canonicalize().unwrap();
-        assert_eq!(cwd(pid).seen().unwrap().as_std_path(), own);
-        assert_eq!(
-            variable(pid, "ZDD_TEST_COLOUR").seen(),
-            Some(Some("green".to_owned()))
-        );
-        assert!(tree(std::process::id()).contains(&pid));
-        fs::remove_dir(&own).unwrap();
-        assert_eq!(cwd(pid).seen().unwrap().as_std_path(), own, "mark stripped");
-        assert!(is_alive(pid, seen.started) && !is_alive(pid, Ticks(seen.started.0 + 1)));
-        child.kill().unwrap();
-        child.wait().unwrap();
-        assert!(!is_alive(pid, seen.started));
-        assert_eq!(cwd(pid), Look::Gone);
-        assert_eq!(stat(pid), Look::Gone);
-    }
-
-    #[test]
-    fn an_exec_draws_a_new_image_and_a_fork_keeps_it() {
-        let mut shell = std::process::Command::new("bash")
-            .args(["-c", "(read x; true) <&0 & wait; exec sleep 9"])
-            .stdin(std::process::Stdio::piped())
-            .spawn()
-            .unwrap();
-        let pid = shell.id();
-        let wait_for = |condition: &dyn Fn() -> bool| {
-            let met = (0..500).any(|_| {
-                std::thread::sleep(std::time::Duration::from_millis(5));
-                condition()
-            });
-            assert!(met, "not within 2.5 s");
-        };
-        wait_for(&|| exe(pid).seen().unwrap().as_str().contains("bash") && tree(pid).len() == 2);
-        let outer = stat(pid).seen().unwrap();
-        let fork = stat(tree(pid)[1]).seen().unwrap();
-        assert_eq!(fork.image, outer.image);
-        drop(shell.stdin.take());
-        wait_for(&|| exe(pid).seen().unwrap().as_str().contains("sleep"));
-        let after = stat(pid).seen().unwrap();
-        assert_eq!(after.started, outer.started);
-        assert_ne!(after.image, outer.image);
-        shell.kill().unwrap();
-        shell.wait().unwrap();
-    }
-}
+mod tests;

@@ -2,9 +2,31 @@
 //! tables belong to the network namespace of the process.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::fs;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+
+use camino::Utf8PathBuf;
+
+/// Where a server listens.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Address {
+    /// A unix socket, by the absolute path of its file.
+    Unix(Utf8PathBuf),
+    /// A TCP port. An unspecified IP means all of the host's.
+    Tcp(SocketAddr),
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Address::Unix(path) => write!(f, "{path}"),
+            Address::Tcp(address) => write!(f, "{address}"),
+        }
+    }
+}
 
 /// `TCP_LISTEN` in the tables of TCP.
 const LISTENING: &str = "0A";

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::config::schema::Role;
 use crate::hook::Point;
 use crate::saga::Reversible;
-use crate::step::{Mission, Stage, Step};
+use crate::step::{Mission, Stage, Step, instance};
 
 /// The version of the format in the journal.
 const SCHEMA: u32 = 1;
@@ -50,9 +50,9 @@ impl Plan {
 fn steps_of_switch(mission: &Mission) -> Vec<Step> {
     let services = || mission.config.service.iter().enumerate();
     let tries = services().filter(|(_, service)| service.dry_boot.is_some());
-    let starts = services().filter(|(_, service)| service.start.is_some());
     let mut steps: Vec<Step> = tries.map(|(service, _)| Step::Try { service }).collect();
-    steps.extend(starts.map(|(service, _)| Step::StartInstance { service }));
+    let starts = instance::ready_before_flip(mission);
+    steps.extend(starts.map(|service| Step::StartInstance { service }));
     steps.push(Step::Hook { point: Point::Warm });
     steps.push(Step::Switch);
     steps.push(Step::Verify);

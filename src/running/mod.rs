@@ -10,6 +10,7 @@ pub mod answer;
 pub mod change;
 mod evidence;
 pub mod facts;
+pub mod front;
 mod in_use;
 mod judge;
 mod kinship;
@@ -19,6 +20,7 @@ pub mod question;
 mod releases;
 mod seen;
 mod server;
+pub mod sockets;
 pub mod trap;
 mod wait;
 

@@ -3,6 +3,7 @@
 
 pub mod process;
 pub mod systemctl;
+pub mod timer;
 pub mod trial;
 pub mod unit;
 pub mod unit_state;
@@ -10,3 +11,4 @@ pub mod unit_watch;
 
 pub use unit::Unit;
 pub use unit_state::UnitState;
+pub use unit_watch::UnitWatch;

@@ -27,15 +27,28 @@ pub enum Verb {
     Stop,
     /// Forget that it failed, and how often it was started lately.
     ResetFailed,
+    /// Let it start at boot.
+    Enable,
+    /// Let it not start at boot.
+    Disable,
 }
 
 impl Verb {
     /// The verbs that zdd uses on a plain unit.
-    pub const ALL: [Verb; 5] = [
+    pub const OF_UNIT: [Verb; 5] = [
         Verb::Reload,
         Verb::Start,
         Verb::Restart,
         Verb::Stop,
+        Verb::ResetFailed,
+    ];
+
+    /// The verbs that zdd uses on the instances of a template.
+    pub const OF_INSTANCE: [Verb; 5] = [
+        Verb::Start,
+        Verb::Stop,
+        Verb::Enable,
+        Verb::Disable,
         Verb::ResetFailed,
     ];
 
@@ -47,6 +60,8 @@ impl Verb {
             Verb::Restart => "restart",
             Verb::Stop => "stop",
             Verb::ResetFailed => "reset-failed",
+            Verb::Enable => "enable",
+            Verb::Disable => "disable",
         }
     }
 }
@@ -78,6 +93,21 @@ impl Systemctl {
         Ok(finished.stdout)
     }
 
+    /// The names of all units that systemd has loaded and that match a pattern.
+    ///
+    /// # Errors
+    /// When systemd cannot be asked.
+    pub fn names(&self, pattern: &str) -> Result<Vec<String>> {
+        let command = Command::new("systemctl")
+            .args(self.user_flag())
+            .args(["--no-ask-password", "--no-pager", "list-units", "--all"])
+            .args(["--plain", "--no-legend", "--full", "--", pattern])
+            .timeout(QUESTION_TIMEOUT);
+        let finished = self.run(&command, &command.line(), pattern, &Patience::fresh())?;
+        let name = |line: &str| line.split_whitespace().next().map(str::to_owned);
+        Ok(finished.stdout.lines().filter_map(name).collect())
+    }
+
     /// Changes a unit, in exactly the form that [`sudoers_line`](Self::sudoers_line) allows.
     ///
     /// # Errors
@@ -107,6 +137,24 @@ impl Systemctl {
     pub fn sudoers_line(user: &str, verb: Verb, unit: &str) -> String {
         let verb = verb.word();
         format!("{user} ALL=(root) NOPASSWD: {PATH} --no-ask-password {verb} -- {unit}")
+    }
+
+    /// The line that lets `user` do all this to every instance of a template, and to nothing else:
+    /// an anchored regular expression (sudo 1.9.10), since `myapp@*` would match further words.
+    pub fn sudoers_line_of_instances(
+        user: &str,
+        verbs: &[Verb],
+        prefix: &str,
+        suffix: &str,
+    ) -> String {
+        let verbs: Vec<&str> = verbs.iter().map(|verb| verb.word()).collect();
+        let literal = |text: &str| text.replace('.', "\\.");
+        format!(
+            "{user} ALL=(root) NOPASSWD: {PATH} ^--no-ask-password ({}) -- {}@[0-9]{{14}}{}$",
+            verbs.join("|"),
+            literal(prefix),
+            literal(suffix)
+        )
     }
 
     /// The words that `sudo -n -l` must accept for that line to be in force.
@@ -206,6 +254,20 @@ mod tests {
         assert_eq!(
             Systemctl::sudo_test(Verb::ResetFailed, "a.service").join(" "),
             "sudo -n -l /usr/bin/systemctl --no-ask-password reset-failed -- a.service"
+        );
+    }
+
+    #[test]
+    fn one_line_allows_all_instances_of_a_template_and_no_other_unit() {
+        assert_eq!(
+            Systemctl::sudoers_line_of_instances(
+                "deploy",
+                &Verb::OF_INSTANCE,
+                "my.app",
+                ".service"
+            ),
+            "deploy ALL=(root) NOPASSWD: /usr/bin/systemctl ^--no-ask-password \
+             (start|stop|enable|disable|reset-failed) -- my\\.app@[0-9]{14}\\.service$"
         );
     }
 

@@ -1,10 +1,11 @@
-//! A plain systemd unit: telling it of a new release, and asking systemd about it.
+//! A systemd unit, plain or the instance of a template: telling it of a new release, and asking
+//! systemd about it.
 
 use std::time::Duration;
 
 use time::OffsetDateTime;
 
-use crate::config::schema::{Scope, Service};
+use crate::config::schema::{Kind, Scope, Service};
 use crate::error::{Error, Result};
 use crate::host::command::Command;
 use crate::host::signal::Patience;
@@ -31,19 +32,59 @@ pub struct Unit {
 }
 
 impl Unit {
-    /// The unit that a service of the configuration names; `None` for other kinds. A name without
-    /// a suffix is a `.service`, as for systemctl.
+    /// The unit that all releases of a service share; `None` for other kinds.
     pub fn of(service: &Service) -> Option<Self> {
-        let name = service.unit.as_deref()?;
-        let name = match name.contains('.') {
-            true => name.to_owned(),
-            false => format!("{name}.service"),
+        (service.kind() == Kind::Unit).then(|| Unit::named(service, full_name(service)))
+    }
+
+    /// The instance of a template that belongs to one release; `None` for other kinds.
+    pub fn instance_of(service: &Service, release: &str) -> Option<Self> {
+        if service.kind() != Kind::Instance {
+            return None;
+        }
+        let name = full_name(service).replacen('@', &format!("@{release}"), 1);
+        Some(Unit::named(service, name))
+    }
+
+    /// The names of all instances of this unit's template that systemd knows of, running or
+    /// enabled.
+    ///
+    /// # Errors
+    /// When systemd cannot be asked.
+    pub fn siblings(&self) -> Result<Vec<String>> {
+        let Some((prefix, suffix)) = self.template() else {
+            return Ok(Vec::new());
         };
+        self.systemctl.names(&format!("{prefix}@*{suffix}"))
+    }
+
+    /// Another instance of the same template.
+    pub fn sibling(&self, name: &str) -> Self {
+        Unit {
+            name: name.to_owned(),
+            systemctl: self.systemctl,
+        }
+    }
+
+    /// What stands between `@` and the suffix; `None` for a plain unit.
+    pub fn instance_name(&self) -> Option<&str> {
+        let (_, rest) = self.name.split_once('@')?;
+        Some(rest.rsplit_once('.').map_or(rest, |(instance, _)| instance))
+    }
+
+    fn named(service: &Service, name: String) -> Self {
         let systemctl = Systemctl {
             scope: service.scope,
             through_sudo: service.sudo,
         };
-        Some(Unit { name, systemctl })
+        Unit { name, systemctl }
+    }
+
+    /// What stands before `@` and after the instance.
+    fn template(&self) -> Option<(&str, &str)> {
+        let (prefix, rest) = self.name.split_once('@')?;
+        let dot = rest.rfind('.')?;
+        Some((prefix, &rest[dot..]))
     }
 
     /// The full name, for instance `gunicorn.service`.
@@ -58,8 +99,29 @@ impl Unit {
 
     /// The lines that let `user` switch this unit through `sudo = true`.
     pub fn sudoers_lines(&self, user: &str) -> Vec<String> {
-        let line = |verb| Systemctl::sudoers_line(user, verb, &self.name);
-        Verb::ALL.map(line).to_vec()
+        self.lines_for(user, &self.verbs())
+    }
+
+    fn verbs(&self) -> [Verb; 5] {
+        match self.template() {
+            Some(_) => Verb::OF_INSTANCE,
+            None => Verb::OF_UNIT,
+        }
+    }
+
+    fn lines_for(&self, user: &str, verbs: &[Verb]) -> Vec<String> {
+        match self.template() {
+            Some((prefix, suffix)) => {
+                let all = Verb::OF_INSTANCE;
+                vec![Systemctl::sudoers_line_of_instances(
+                    user, &all, prefix, suffix,
+                )]
+            }
+            None => {
+                let line = |verb: &Verb| Systemctl::sudoers_line(user, *verb, &self.name);
+                verbs.iter().map(line).collect()
+            }
+        }
     }
 
     /// The lines that are missing in sudoers so that `user` can switch this unit without a
@@ -72,11 +134,8 @@ impl Unit {
                 .capture(&Patience::fresh());
             !asked.is_ok_and(|finished| finished.ending.is_success())
         };
-        let refused = Verb::ALL.into_iter().filter(is_refused);
-        let lines: Vec<String> = refused
-            .map(|verb| Systemctl::sudoers_line(user, verb, &self.name))
-            .collect();
-        (!lines.is_empty()).then_some(lines)
+        let refused: Vec<Verb> = self.verbs().into_iter().filter(is_refused).collect();
+        (!refused.is_empty()).then(|| self.lines_for(user, &refused))
     }
 
     /// What systemd knows of it now. A unit that does not exist is a state too.
@@ -130,6 +189,22 @@ impl Unit {
     /// As for [`reload`](Self::reload).
     pub fn reset_failed(&self, timeout: Duration, patience: &Patience) -> Result<()> {
         self.change(Verb::ResetFailed, timeout, patience)
+    }
+
+    /// Lets it start at boot.
+    ///
+    /// # Errors
+    /// As for [`reload`](Self::reload).
+    pub fn enable(&self, timeout: Duration, patience: &Patience) -> Result<()> {
+        self.change(Verb::Enable, timeout, patience)
+    }
+
+    /// Lets it not start at boot.
+    ///
+    /// # Errors
+    /// As for [`reload`](Self::reload).
+    pub fn disable(&self, timeout: Duration, patience: &Patience) -> Result<()> {
+        self.change(Verb::Disable, timeout, patience)
     }
 
     /// Follows it from this state on: see [`UnitWatch`].
@@ -200,5 +275,14 @@ impl Unit {
         let since = Ticks(Ticks::now().0.saturating_sub(RECENT_TICKS));
         let tail = self.journal_tail(since, JOURNAL_LINES);
         error.tail(tail)
+    }
+}
+
+/// A name without a suffix is a `.service`, as for systemctl.
+fn full_name(service: &Service) -> String {
+    let name = service.unit.as_deref().unwrap_or_default();
+    match name.contains('.') {
+        true => name.to_owned(),
+        false => format!("{name}.service"),
     }
 }

@@ -6,7 +6,7 @@ use camino::Utf8PathBuf;
 use serde::{Deserialize, Serialize};
 
 /// The properties asked for.
-pub(super) const PROPERTIES: [&str; 24] = [
+pub(super) const PROPERTIES: [&str; 29] = [
     "LoadState",
     "ActiveState",
     "SubState",
@@ -31,6 +31,11 @@ pub(super) const PROPERTIES: [&str; 24] = [
     "TimeoutStopUSec",
     "TriggeredBy",
     "ExecMainStatus",
+    "UnitFileState",
+    "KillMode",
+    "PrivateTmp",
+    "RuntimeDirectory",
+    "UMask",
 ];
 
 /// The state and the settings of one unit at one moment.
@@ -87,6 +92,21 @@ pub struct UnitState {
     pub stop_timeout: String,
     /// The `.socket` unit that hands it its listening socket, when there is one.
     pub socket_unit: Option<String>,
+    /// Whether it starts at boot: `enabled`, `disabled`, `static`…
+    #[serde(default)]
+    pub unit_file_state: String,
+    /// Which of its processes a stop ends: `control-group`, `mixed`, `process`, `none`.
+    #[serde(default)]
+    pub kill_mode: String,
+    /// Whether it has a `/tmp` of its own.
+    #[serde(default)]
+    pub has_private_tmp: bool,
+    /// The directories below `/run` that systemd makes for it.
+    #[serde(default)]
+    pub runtime_directories: Vec<Utf8PathBuf>,
+    /// The mode bits its new files do not get, as four octal digits.
+    #[serde(default)]
+    pub umask: String,
 }
 
 impl UnitState {
@@ -101,6 +121,21 @@ impl UnitState {
             self.active_state.as_str(),
             "active" | "reloading" | "refreshing"
         )
+    }
+
+    /// Whether nothing of it runs, and systemd will not start it by itself.
+    pub fn is_stopped(&self) -> bool {
+        matches!(self.active_state.as_str(), "inactive" | "failed")
+    }
+
+    /// Whether it starts at boot.
+    pub fn is_enabled(&self) -> bool {
+        matches!(self.unit_file_state.as_str(), "enabled" | "enabled-runtime")
+    }
+
+    /// Whether nothing says at which point of a boot it would start, so that it cannot be enabled.
+    pub fn cannot_be_enabled(&self) -> bool {
+        self.unit_file_state == "static"
     }
 
     /// Whether it is still the same run of the unit as at the other moment.
@@ -159,6 +194,14 @@ impl UnitState {
                 .split_whitespace()
                 .find(|unit| unit.ends_with(".socket"))
                 .map(str::to_owned),
+            unit_file_state: text("UnitFileState"),
+            kill_mode: text("KillMode"),
+            has_private_tmp: is_yes("PrivateTmp"),
+            runtime_directories: text("RuntimeDirectory")
+                .split_whitespace()
+                .map(Utf8PathBuf::from)
+                .collect(),
+            umask: text("UMask"),
         }
     }
 

@@ -75,6 +75,11 @@ pub fn places(site: &Site, id: &ReleaseId) -> Result<Vec<usize>> {
     Ok(places)
 }
 
+/// Whether any process is written down.
+pub fn any(site: &Site) -> bool {
+    fs::read_dir(site.instances_dir()).is_ok_and(|mut entries| entries.next().is_some())
+}
+
 /// Writes down a process with its start time.
 ///
 /// # Errors

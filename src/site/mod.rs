@@ -118,6 +118,16 @@ impl Site {
         self.instances_dir().join(format!("{id}-{index}.pid"))
     }
 
+    /// Where a proxy finds a socket of a release, through `current`.
+    pub fn socket_path(&self, id: &ReleaseId, name: &str) -> Utf8PathBuf {
+        self.release_dir(id).join(SOCKETS_DIR).join(name)
+    }
+
+    /// The same through the link, as it stands in the settings of a proxy.
+    pub fn current_socket_path(&self, name: &str) -> Utf8PathBuf {
+        self.current_path().join(SOCKETS_DIR).join(name)
+    }
+
     /// Capistrano's own log of what went live.
     pub fn revisions_log_path(&self) -> Utf8PathBuf {
         self.root.join("revisions.log")
@@ -206,6 +216,9 @@ pub const REVISION_NAME: &str = "REVISION";
 
 /// The file in a release that says when that version was committed, in seconds since 1970.
 pub const REVISION_TIME_NAME: &str = "REVISION_TIME";
+
+/// The directory in a release that holds its sockets, or links to them.
+const SOCKETS_DIR: &str = "run";
 
 /// How the directories that wait for their deletion begin.
 pub const TRASH_PREFIX: &str = ".trash-";

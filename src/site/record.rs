@@ -154,12 +154,18 @@ pub struct Record {
     /// What each service ran in the end, as in the JSON of `zdd release`.
     #[serde(default)]
     pub running: Vec<serde_json::Value>,
+    /// What waited for the workers, as in the JSON of `zdd release`.
+    #[serde(default)]
+    pub queues: Vec<serde_json::Value>,
     /// How each health check ended.
     #[serde(default)]
     pub health: Vec<serde_json::Value>,
     /// Why it failed.
     #[serde(default)]
     pub error: Option<Failure>,
+    /// Until when its instances go on running after it was left, ready for a rollback.
+    #[serde(with = "time::serde::rfc3339::option", default)]
+    pub standby_until: Option<OffsetDateTime>,
     /// The effective settings it was made with.
     #[serde(default)]
     pub config: Option<Config>,
@@ -190,8 +196,10 @@ impl Record {
             is_migrated: false,
             cutover: None,
             running: Vec::new(),
+            queues: Vec::new(),
             health: Vec::new(),
             error: None,
+            standby_until: None,
             config: None,
         }
     }

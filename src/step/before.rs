@@ -4,9 +4,10 @@
 use std::time::SystemTime;
 
 use super::advice::accusation;
-use super::{ServiceBefore, instance, name_of};
+use super::instance::{self, Instance};
+use super::{ServiceBefore, name_of};
 use crate::config::Config;
-use crate::config::schema::{Service, SwitchWay};
+use crate::config::schema::{Kind, Service, SwitchWay};
 use crate::error::{Finding, Result};
 use crate::health::{Outcome, outcome};
 use crate::host::signal::Patience;
@@ -27,8 +28,15 @@ pub struct Before {
     pub findings: Vec<Finding>,
 }
 
-/// Looks at every service and asks every health check once.
-pub fn look(site: &Site, config: &Config, from: Option<&ReleaseId>, patience: &Patience) -> Before {
+/// Looks at every service and asks every health check once. `release` is the one that is to become
+/// live.
+pub fn look(
+    site: &Site,
+    config: &Config,
+    release: &ReleaseId,
+    from: Option<&ReleaseId>,
+    patience: &Patience,
+) -> Before {
     let mut findings = Vec::new();
     let mut services = Vec::new();
     for (place, service) in config.service.iter().enumerate() {
@@ -38,8 +46,10 @@ pub fn look(site: &Site, config: &Config, from: Option<&ReleaseId>, patience: &P
         });
         if let Some(state) = &unit {
             findings.extend(unit_findings(site, service, state, from.is_none()));
-            findings.extend(password_prompt(service));
+            findings.extend(password_prompt(service, release));
         }
+        let instance = Instance::new(site, release, place, service);
+        findings.extend(instance_findings(&instance));
         services.push(ServiceBefore {
             name: name_of(service),
             observation: observation_of(site, service, place, unit.as_ref(), from),
@@ -85,12 +95,13 @@ pub fn observation_of(
     live: Option<&ReleaseId>,
 ) -> Option<Observation> {
     let live = live?;
-    let processes = match unit {
-        Some(state) if state.is_active() => Processes {
+    let instance = Instance::new(site, live, place, service);
+    let processes = match (service.kind(), unit) {
+        (Kind::Unit, Some(state)) if state.is_active() => Processes {
             main: state.main_pid,
             all: cgroup::processes(&state.control_group),
         },
-        None if service.start.is_some() => instance::processes(site, live, place).ok()?,
+        (Kind::Instance | Kind::Process, _) => instance.processes().ok()?,
         _ => return None,
     };
     let question = Question {
@@ -99,7 +110,7 @@ pub fn observation_of(
         wanted: live.to_string(),
         flipped_at: match unit {
             Some(_) => last_flip(site),
-            None => instance::begun_after(site, live, place),
+            None => instance::begun_after(&processes),
         },
         before: None,
         start_words: unit.map(|state| state.argv.clone()).unwrap_or_default(),
@@ -167,10 +178,36 @@ fn unit_findings(
     findings
 }
 
+/// Why the instance of a template cannot be started.
+fn instance_findings(instance: &Instance) -> Vec<Finding> {
+    let service = &instance.service;
+    let Some(unit) = Unit::instance_of(service, instance.release.as_str()) else {
+        return Vec::new();
+    };
+    let state = match unit.state() {
+        Ok(state) => state,
+        Err(error) => return vec![Finding::from(error)],
+    };
+    if !state.is_found() {
+        let name = name_of(service);
+        return vec![
+            Finding::new(format!(
+                "the template unit `{name}` is not known to systemd"
+            ))
+            .hint("write it, then: systemctl daemon-reload; or run zdd init"),
+        ];
+    }
+    let mut findings = Vec::new();
+    findings.extend(password_prompt(service, &instance.release));
+    findings.extend(instance.unwritable_socket(&state));
+    findings
+}
+
 /// `sudo` must let the switch through without a password: nobody is there to type one, and half a
 /// switch would be put back by the same command.
-pub fn password_prompt(service: &Service) -> Option<Finding> {
-    let unit = Unit::of(service).filter(|_| service.sudo)?;
+pub fn password_prompt(service: &Service, release: &ReleaseId) -> Option<Finding> {
+    let unit = Unit::of(service).or_else(|| Unit::instance_of(service, release.as_str()));
+    let unit = unit.filter(|_| service.sudo)?;
     let lines = unit.refused_by_sudo(&user::Owner::of_process().name)?;
     let name = unit.name();
     let what = format!("sudo does not allow to switch `{name}` without a password");

@@ -1,8 +1,10 @@
 //! Sees a crash loop that systemd hides: `Restart=always` calls a unit active that ends every
 //! second. What gives it away is the main pid, the invocation, the number of restarts.
 
+use super::Stage;
+use super::instance::Instance;
 use super::tell::{self, How, Told};
-use super::{Stage, name_of};
+use crate::config::schema::{Kind, Role};
 use crate::error::Result;
 use crate::service::{Unit, UnitState};
 
@@ -24,6 +26,13 @@ struct Watched {
 pub fn of(stage: &Stage<'_>) -> Result<CrashWatch> {
     let mut units = Vec::new();
     for (place, service) in stage.mission.config.service.iter().enumerate() {
+        if service.role == Role::Web
+            && service.kind() == Kind::Instance
+            && let Some(unit) = Instance::of_mission(stage, place).unit()
+        {
+            let from = unit.state()?;
+            units.push(Watched { unit, from });
+        }
         let Some(unit) = Unit::of(service) else {
             continue;
         };
@@ -31,14 +40,14 @@ pub fn of(stage: &Stage<'_>) -> Result<CrashWatch> {
         let Some(told) = told else {
             continue;
         };
-        let before = stage
-            .mission
-            .services_before
-            .iter()
-            .find(|before| before.name == name_of(service));
+        let before = stage.mission.services_before.get(place);
         let before = before.and_then(|before| before.unit.clone());
         let from = match before {
-            Some(before) if told.how == How::Reload && !stage.is_recovering => before,
+            Some(before)
+                if told.how == How::Reload && before.is_active() && !stage.is_recovering =>
+            {
+                before
+            }
             _ => unit.state()?,
         };
         units.push(Watched { unit, from });

@@ -8,6 +8,7 @@ use super::{Stage, instance, surroundings};
 use crate::config::schema::Service;
 use crate::error::{Error, Result};
 use crate::health::{own, wait};
+use crate::host::socket::Address;
 use crate::service::Unit;
 use crate::service::trial::Trial;
 
@@ -48,17 +49,13 @@ pub fn undo(stage: &mut Stage<'_>, place: usize) -> Result<()> {
 
 fn boot(stage: &Stage<'_>, service: &Service, line: &str, trial: &Trial) -> Result<()> {
     let release = &stage.mission.release;
-    let socket = Some(trial.socket.clone());
-    let facts = surroundings::facts(stage.site, stage.mission, release, socket);
+    let address = Address::Unix(trial.socket.clone());
+    let facts = surroundings::facts(stage.site, stage.mission, release, Some(address.clone()));
     let log = stage.site.log_path(release, "try");
     let state = Unit::of(service).map(|unit| unit.state()).transpose()?;
     let variables = stage.surroundings.variables(&facts);
     trial.start(line, state.as_ref(), variables, &log)?;
-    let check = own::readiness(
-        &trial.socket,
-        service.health.as_deref(),
-        service.switch_timeout,
-    )?;
+    let check = own::readiness(&address, service.health.as_deref(), service.switch_timeout)?;
     let ended = || (!trial.is_running()).then(|| "it ended by itself".to_owned());
     wait::until_healthy(&check, &stage.patience(), &ended, &mut |_, _| {})
         .map(drop)

@@ -1,7 +1,7 @@
 //! What is left after the commit. Nothing here can fail the command any more: it warns and goes on,
 //! and everything can be repeated by recovery.
 
-use super::{Stage, instance, prune, run_hook};
+use super::{Stage, prune, run_hook, standby};
 use crate::error::Result;
 use crate::hook::{Point, Verb};
 use crate::host::signal::Patience;
@@ -36,6 +36,7 @@ fn write_records(stage: &mut Stage<'_>) -> Result<()> {
     let is_new = !stage.is_recovering || stage.record.state != State::Live;
     stage.record.state = State::Live;
     stage.record.error = None;
+    stage.record.standby_until = None;
     stage.record.config = Some(mission.config.clone());
     // A recovery that repeats this has nothing new to say.
     if is_new {
@@ -78,15 +79,15 @@ fn log_revision(stage: &mut Stage<'_>) -> Result<()> {
     }
 }
 
-/// Stops the processes that zdd started for the release that was left.
+/// Ends what only the release that was left ran on, or keeps it for a rollback.
 fn stop_old(stage: &mut Stage<'_>) -> Result<()> {
-    let Some(from) = stage.mission.from.clone() else {
+    let Some(from) = &stage.mission.from else {
         return Ok(());
     };
-    if from == stage.mission.release {
+    if *from == stage.mission.release {
         return Ok(());
     }
-    instance::stop_all(stage, &from)
+    standby::leave(stage, from)
 }
 
 /// A rollback past a release whose migration was begun runs that release's `revert`.

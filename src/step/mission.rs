@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
 use crate::config::Config;
-use crate::config::schema::{Role, Service};
+use crate::config::schema::{Kind, Role, Service};
 use crate::health::Outcome;
 use crate::hook::{Point, Verb};
 use crate::running::Observation;
@@ -38,6 +38,10 @@ pub struct Mission {
     pub revision: Option<Revision>,
     /// Hooks to leave out.
     pub skipped_hooks: Vec<Point>,
+    /// The services of the release that was live before, as it was started with them: what is no
+    /// longer named, and every copy of its own, is ended once it is left.
+    #[serde(default)]
+    pub leaving: Vec<Service>,
     /// What every service ran before anything began, in the order of `[[service]]`.
     pub services_before: Vec<ServiceBefore>,
     /// How every health check ended before anything began, in the order of `[[health]]`.
@@ -65,6 +69,19 @@ impl Mission {
             .filter(move |(_, service)| service.role == role)
     }
 
+    /// Whether a unit is to be running before the flip, though all releases share it: another kind
+    /// of service answers until then.
+    pub fn takes_over(&self, place: usize, service: &Service) -> bool {
+        let before = self.services_before.get(place);
+        let was_active = before
+            .and_then(|before| before.unit.as_ref())
+            .is_some_and(UnitState::is_active);
+        service.kind() == Kind::Unit
+            && !was_active
+            && !self.is_first()
+            && !self.leaving.iter().any(|left| left.is_same(service))
+    }
+
     /// Whether a hook is to be left out.
     pub fn skips(&self, point: Point) -> bool {
         self.skipped_hooks.contains(&point)
@@ -78,9 +95,11 @@ impl Mission {
     /// Whether what was live before was well: every health check good, every service running.
     pub fn was_healthy(&self) -> bool {
         let services = self.services_before.iter().zip(&self.config.service);
+        let was_there = |service: &Service| self.leaving.iter().any(|left| left.is_same(service));
         let mut runs = services.map(|(before, service)| match &before.unit {
+            _ if !was_there(service) => true,
             Some(unit) => unit.is_active(),
-            None => service.start.is_none() || before.observation.is_some(),
+            None => service.kind() == Kind::Command || before.observation.is_some(),
         });
         self.health_before.iter().all(|check| check.ok) && runs.all(|is_running| is_running)
     }

@@ -3,15 +3,18 @@
 
 pub mod advice;
 pub mod before;
+pub mod boot;
 pub mod crash_watch;
 pub mod create_release;
 pub mod dry_boot;
 pub mod fill;
 pub mod finish;
+pub mod in_force;
 pub mod instance;
 pub mod link_shared;
 pub mod mission;
 pub mod outcome;
+pub mod pools;
 pub mod preconditions;
 pub mod prove;
 pub mod prune;
@@ -19,15 +22,19 @@ pub mod restore;
 pub mod run_hook;
 pub mod seal;
 pub mod stage;
+pub mod standby;
+pub mod surplus;
 pub mod surroundings;
 pub mod switch;
 pub mod switch_workers;
 pub mod tell;
 pub mod unit_logs;
 pub mod verify;
+pub mod worker;
 
 pub use mission::{Mission, ServiceBefore};
 pub use stage::{Means, Stage};
+pub use surroundings::Surroundings;
 
 use serde::{Deserialize, Serialize};
 

@@ -4,9 +4,8 @@
 use camino::{Utf8Path, Utf8PathBuf};
 use fs_err as fs;
 
-use super::instance::socket_path;
+use super::instance::Instance;
 use crate::config::Config;
-use crate::config::schema::Service;
 use crate::error::{Finding, Result};
 use crate::health::address::SOCKET_PATH_LIMIT;
 use crate::hook;
@@ -207,21 +206,23 @@ impl Preconditions<'_> {
 
     /// A socket path that the kernel would refuse.
     fn long_sockets(&self) -> Vec<Finding> {
-        let started = self
-            .config
-            .service
-            .iter()
-            .filter(|service| service.start.is_some());
-        let long = |service: &Service| {
-            let path = socket_path(self.site, self.release, service);
+        let services = self.config.service.iter().enumerate();
+        let instances =
+            services.map(|(place, service)| Instance::new(self.site, self.release, place, service));
+        let sockets = instances.filter_map(|instance| instance.told_socket());
+        let paths = sockets.flat_map(|socket| {
+            let name = socket.file_name().unwrap_or_default();
+            [self.site.current_socket_path(name), socket.clone()]
+        });
+        let long = |path: Utf8PathBuf| {
             let bytes = path.as_str().len();
             (bytes > SOCKET_PATH_LIMIT).then(|| {
                 Finding::new(format!("the socket path `{path}` has {bytes} bytes")).hint(format!(
-                    "unix sockets may have {SOCKET_PATH_LIMIT}: use a shorter root"
+                    "unix sockets may have {SOCKET_PATH_LIMIT}: use a shorter one"
                 ))
             })
         };
-        started.filter_map(long).collect()
+        paths.filter_map(long).collect()
     }
 }
 

@@ -2,9 +2,10 @@
 
 use std::time::Instant;
 
+use super::instance::{self, Instance};
 use super::outcome::Running;
 use super::tell::{self, How, Told};
-use super::{Stage, advice, before, instance, name_of};
+use super::{Stage, advice, before, name_of};
 use crate::config::schema::{OnStale, Service};
 use crate::error::{Error, Result};
 use crate::health::release_of;
@@ -90,10 +91,13 @@ pub fn observe(
         wait(stage, service, &question, until, &mut || {
             Ok(watch.processes()?.into())
         })?
-    } else if service.start.is_some() {
-        question.flipped_at = instance::begun_after(stage.site, release, place);
+    } else if service.has_instances() {
+        let instance = Instance::new(stage.site, release, place, service);
+        question.flipped_at = instance::begun_after(&instance.processes()?);
+        // `current` may still name another release: what goes through it is no evidence.
+        question.current_path = instance.directory();
         wait(stage, service, &question, until, &mut || {
-            instance::processes(stage.site, release, place)
+            instance.processes()
         })?
     } else {
         unknown_processes()
@@ -137,7 +141,9 @@ fn baseline(stage: &Stage<'_>, place: usize, unit: &Unit, told: Option<Told>) ->
         .get(place)
         .and_then(|before| before.unit.clone());
     match (told.map(|told| told.how), before) {
-        (Some(How::Reload), Some(before)) if !stage.is_recovering => Ok(before),
+        (Some(How::Reload), Some(before)) if before.is_active() && !stage.is_recovering => {
+            Ok(before)
+        }
         _ => unit.state(),
     }
 }

@@ -5,13 +5,15 @@ use std::time::Instant;
 use camino::{Utf8Path, Utf8PathBuf};
 use serde::{Deserialize, Serialize};
 
-use super::{Stage, instance, surroundings};
+use super::instance::{self, Instance};
+use super::{Stage, surroundings};
 use crate::config::Config;
 use crate::config::schema::{self, HookTable};
 use crate::error::Result;
 use crate::hook::{self, Hook, Point};
 use crate::host::process;
 use crate::host::signal::Patience;
+use crate::host::socket::Address;
 use crate::host::ticks::Ticks;
 use crate::saga::LAST_ATTEMPT;
 use crate::site::ReleaseId;
@@ -87,7 +89,8 @@ pub fn run_in(
     stage
         .report
         .started("Running", &format!("{what}: {}", shown(&hook, &directory)));
-    let facts = surroundings::facts(stage.site, stage.mission, release, socket_for(stage, point));
+    let address = address_for(stage, point);
+    let facts = surroundings::facts(stage.site, stage.mission, release, address);
     let log_path = stage
         .site
         .log_path(&stage.mission.release, step_name(point));
@@ -139,10 +142,9 @@ pub fn details(config: &Config, point: Point) -> String {
     }
 }
 
-/// The socket of the new instance, for `warm`.
-fn socket_for(stage: &Stage<'_>, point: Point) -> Option<Utf8PathBuf> {
-    let services = &stage.mission.config.service;
-    let started = services.iter().find(|service| service.start.is_some())?;
-    let socket = instance::socket_path(stage.site, &stage.mission.release, started);
-    (point == Point::Warm).then_some(socket)
+/// Where the new instance listens, for `warm`.
+fn address_for(stage: &Stage<'_>, point: Point) -> Option<Address> {
+    let mut started = instance::ready_before_flip(stage.mission);
+    let place = started.next().filter(|_| point == Point::Warm)?;
+    Instance::of_mission(stage, place).address()
 }

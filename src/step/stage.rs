@@ -12,6 +12,7 @@ use super::mission::Mission;
 use super::outcome::Running;
 use super::surroundings::Surroundings;
 use super::switch;
+use super::worker::Queue;
 use crate::config::Config;
 use crate::config::schema::Role;
 use crate::error::Result;
@@ -49,6 +50,8 @@ pub struct Stage<'a> {
     pub running: Vec<Running>,
     /// What they were found to run after they were put back.
     pub restored: Vec<Running>,
+    /// What waited for the workers, before and after.
+    pub queues: Vec<Queue>,
     /// How the health checks ended, as last seen.
     pub health: Vec<serde_json::Value>,
     /// The steps so far.
@@ -128,6 +131,7 @@ impl<'a> Stage<'a> {
             probe: None,
             running: Vec::new(),
             restored: Vec::new(),
+            queues: Vec::new(),
             health: Vec::new(),
             steps: Vec::new(),
             doubts: Vec::new(),
@@ -221,6 +225,12 @@ impl<'a> Stage<'a> {
         }
         if !self.is_recovering || !running.is_empty() {
             self.record.running = running;
+        }
+        if !self.is_recovering || !self.queues.is_empty() {
+            let queues = self.queues.iter();
+            self.record.queues = queues
+                .filter_map(|it| serde_json::to_value(it).ok())
+                .collect();
         }
         if !self.is_recovering || !self.health.is_empty() {
             self.record.health.clone_from(&self.health);

@@ -3,13 +3,12 @@
 
 use std::ffi::OsString;
 
-use camino::Utf8PathBuf;
-
 use super::Mission;
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::hook::env_file::EnvFile;
 use crate::hook::{Environment, Facts, Mask};
+use crate::host::socket::Address;
 use crate::site::{ReleaseId, Site};
 
 /// The same for all programs of a command.
@@ -53,12 +52,12 @@ impl Surroundings {
     }
 }
 
-/// What programs are told of a release. `socket` is the new instance's, where there is one.
+/// What programs are told of a release. `address` is the new instance's, where there is one.
 pub fn facts(
     site: &Site,
     mission: &Mission,
     release: &ReleaseId,
-    socket: Option<Utf8PathBuf>,
+    address: Option<Address>,
 ) -> Facts {
     Facts {
         root: site.root().to_owned(),
@@ -73,6 +72,6 @@ pub fn facts(
             .as_ref()
             .map(|revision| revision.id.clone()),
         command: mission.verb,
-        socket,
+        address,
     }
 }

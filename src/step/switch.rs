@@ -8,7 +8,8 @@ use crate::error::{Error, Result};
 use crate::host::disk;
 use crate::site::link::{self, Current};
 
-use super::{Stage, prove, restore, tell};
+use super::instance::Instance;
+use super::{Stage, pools, prove, restore, tell, worker};
 
 /// The key of the journal that says that the flip is about to happen.
 pub const FLIPPING: &str = "flipping";
@@ -19,8 +20,10 @@ pub const FLIPPING: &str = "flipping";
 /// When the flip or a service is refused, a service dies, or still runs the old release.
 pub fn run(stage: &mut Stage<'_>) -> Result<()> {
     let release = stage.mission.release.clone();
+    link_sockets(stage)?;
     disk::sync_file_system(stage.site.root())?;
     stage.fact(FLIPPING, true)?;
+    worker::quiet_all(stage)?;
     if let Some(probe) = &stage.probe {
         probe.mark_switch();
     }
@@ -36,12 +39,26 @@ pub fn run(stage: &mut Stage<'_>) -> Result<()> {
     stage
         .report
         .finished("Flipped", &format!("current to {release}"), None);
-    let services = stage.services_of(Role::Web);
+    let shared = |place: &usize| !stage.mission.config.service[*place].has_instances();
+    // What has copies of its own was proved before the flip.
+    let services: Vec<usize> = stage
+        .services_of(Role::Web)
+        .into_iter()
+        .filter(shared)
+        .collect();
     for place in &services {
         tell::tell(stage, *place)?;
     }
     for place in services {
         prove::prove(stage, place)?;
+    }
+    pools::let_go(stage)
+}
+
+/// A proxy that connects through `current` finds every socket below it, wherever it lies.
+fn link_sockets(stage: &Stage<'_>) -> Result<()> {
+    for place in stage.services_of(Role::Web) {
+        Instance::of_mission(stage, place).link_socket()?;
     }
     Ok(())
 }
@@ -52,18 +69,21 @@ pub fn run(stage: &mut Stage<'_>) -> Result<()> {
 /// # Errors
 /// When the site is worse than before the command.
 pub fn undo(stage: &mut Stage<'_>) -> Result<()> {
-    if !stage.was_switched() {
-        return Ok(());
+    let mut result = stage.undisturbed(pools::take_back);
+    // A worker may have been quieted before a flip that was then refused.
+    if stage.was_switched() {
+        flip_back(stage)?;
     }
-    flip_back(stage)?;
-    let mut result = Ok(());
     for role in [Role::Web, Role::Worker] {
         for place in stage.services_of(role) {
             let restored = stage.undisturbed(|stage| restore::service(stage, place));
             result = result.and(restored);
         }
     }
-    result.and(restore::health(stage))
+    match stage.was_switched() {
+        true => result.and(restore::health(stage)),
+        false => result,
+    }
 }
 
 /// Makes `current` name what it named before. Needs no free block on the disk.

@@ -78,6 +78,26 @@ impl Host {
         self.program(["cat", path]).succeed().stdout
     }
 
+    /// Ends everything at once, as a power cut does, and boots again with what is on its disk.
+    pub fn reboot(&mut self) {
+        let old = self.pid;
+        self.sh("sync");
+        let _ = self
+            .program(["systemctl", "reboot", "--force", "--force"])
+            .run();
+        let mut console = tempfile::tempfile().expect("a temporary file");
+        let started = Instant::now();
+        while init_of(self.container.id()).is_none_or(|pid| pid == old) {
+            assert!(
+                started.elapsed() < Duration::from_secs(30),
+                "no second boot"
+            );
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        self.wait_until_up(&mut console);
+        self.sh("systemctl start multi-user.target");
+    }
+
     /// The host's network, as a file for `setns`.
     pub fn network(&self) -> File {
         File::open(format!("/proc/{}/ns/net", self.pid)).expect("the host is up")

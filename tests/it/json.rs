@@ -4,9 +4,9 @@ use serde_json::Value;
 
 use crate::sandbox::Site;
 
-const ENDED: [&str; 10] = [
+const ENDED: [&str; 11] = [
     "schema", "outcome", "release", "from", "serving", "error", "errors", "steps", "cutover",
-    "running",
+    "running", "queues",
 ];
 
 #[track_caller]

@@ -13,6 +13,7 @@ mod dry_run;
 mod first_release;
 mod health;
 mod hooks;
+mod instances;
 mod json;
 mod output;
 mod preconditions;
@@ -29,7 +30,7 @@ mod usage;
 /// The server that releases of other tests start: this very program, with only this test.
 #[test]
 fn serves_a_release() {
-    if std::env::var_os("ZDD_SOCKET").is_some() {
+    if std::env::var_os("ZDD_RELEASE").is_some() {
         sandbox::server::serve();
     }
 }

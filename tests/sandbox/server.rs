@@ -2,9 +2,11 @@
 //! zdd gives it, with the version of the directory it was started in.
 //!
 //! What it shall do wrong is said by files of the code: `refuses-to-start`, and `sick-NAME` for a
-//! path that answers 500.
+//! path that answers 500. `listens-on-tcp` takes a port of the kernel's choice instead of the
+//! socket, and `writes-its-port` writes it to `run/port`; `speaks-otherwise` is no web server.
 
 use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpListener;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::time::Duration;
@@ -16,19 +18,37 @@ pub fn serve() -> ! {
         let _ = writeln!(std::io::stderr(), "broken code in {version}");
         std::process::exit(3);
     }
+    if Path::new("listens-on-tcp").exists() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        if Path::new("writes-its-port").exists() {
+            let port = listener.local_addr().expect("it is bound").port();
+            std::fs::create_dir_all("run").expect("the release is writable");
+            std::fs::write("run/port", port.to_string()).expect("the release is writable");
+        }
+        loop {
+            if let Ok((stream, _)) = listener.accept() {
+                let _ = answer(&stream, version.trim());
+            }
+        }
+    }
     let socket = std::env::var_os("ZDD_SOCKET").expect("started by zdd");
     let listener = UnixListener::bind(socket).expect("the socket is free");
     loop {
-        let Ok((stream, _)) = listener.accept() else {
-            continue;
-        };
-        let _ = answer(stream, version.trim());
+        if let Ok((stream, _)) = listener.accept() {
+            let _ = stream.set_read_timeout(Some(Duration::from_secs(2)));
+            let _ = answer(&stream, version.trim());
+        }
     }
 }
 
-fn answer(mut stream: UnixStream, version: &str) -> std::io::Result<()> {
-    stream.set_read_timeout(Some(Duration::from_secs(2)))?;
-    let mut lines = BufReader::new(stream.try_clone()?).lines();
+fn answer<S>(mut stream: &S, version: &str) -> std::io::Result<()>
+where
+    for<'s> &'s S: Read + Write,
+{
+    if Path::new("speaks-otherwise").exists() {
+        return stream.write_all(b"220 at your service\r\n");
+    }
+    let mut lines = BufReader::new(stream).lines();
     let first = lines.next().transpose()?.unwrap_or_default();
     for line in lines {
         if line?.is_empty() {

@@ -41,11 +41,7 @@ fn keys_of_a_later_version_are_called_that() {
         ("[shared]\n", "bridge = true"),
         ("[[service]]\nstart = 'x'\n", "stop = 'x'"),
         ("[[service]]\nstart = 'x'\n", "pid_file = 'x'"),
-        ("[[service]]\nstart = 'x'\n", "port_file = 'x'"),
-        ("[[service]]\nstart = 'x'\n", "standby = '3s'"),
         ("[[service]]\nstart = 'x'\n", "warm = 'x'"),
-        ("[[service]]\nstart = 'x'\n", "quiet = 'x'"),
-        ("[[service]]\nstart = 'x'\n", "queue = 'x'"),
         ("[[service]]\n", "program = 'x'"),
         ("[[service]]\nstart = 'x'\n", "cwd = 'x'"),
     ] {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::Judge;
 use crate::config::mistake::quoted;
-use crate::config::schema::{Scope, Service};
+use crate::config::schema::{Kind, Role, Scope, Service};
 
 /// The unit types of systemd.unit(5).
 const UNIT_SUFFIXES: [&str; 11] = [
@@ -43,20 +43,8 @@ impl Judge<'_, '_> {
     }
 
     fn service(&mut self, place: &str, service: &Service) {
-        if let Some(template) = service.unit.as_deref().filter(|unit| is_template(unit)) {
-            // The keys beside it belong to the kind that is missing.
-            let message = format!(
-                "the template unit {} is not in this version",
-                quoted(template)
-            );
-            self.value(&format!("{place}.unit"), message)
-                .hint("name a plain unit, for instance `myapp.service`");
-            return;
-        }
         if self.exactly_one_of(place, "service", ["unit", "start", "reload"]) {
-            let of_units = ["switch", "scope", "sudo", "try", "on_stale"];
-            self.belong_to(place, "service", &of_units, &["unit"]);
-            self.belong_to(place, "service", &["socket", "stop_timeout"], &["start"]);
+            self.keys_of_kind(place, service);
             self.service_health(place, service);
         }
         self.not_zero(place, &[("switch_timeout", service.switch_timeout)]);
@@ -66,20 +54,100 @@ impl Judge<'_, '_> {
                 ("start", &service.start),
                 ("reload", &service.reload),
                 ("try", &service.dry_boot),
+                ("quiet", &service.quiet),
+                ("queue", &service.queue),
             ],
         );
         if let Some(unit) = &service.unit {
             self.unit(&format!("{place}.unit"), unit);
         }
-        if let Some(socket) = &service.socket {
-            self.inside(&format!("{place}.socket"), socket, "the release");
-        }
+        self.service_address(place, service);
         if service.sudo && service.scope == Scope::User {
             self.key(
                 &format!("{place}.sudo"),
                 "`sudo` and `scope = \"user\"` exclude each other",
             )
             .hint("the units of a user need no root");
+        }
+    }
+
+    /// Keys that mean nothing to a service of this kind.
+    fn keys_of_kind(&mut self, place: &str, service: &Service) {
+        let of_units = ["switch", "scope", "sudo", "try", "on_stale"];
+        self.belong_to(place, "service", &of_units, &["unit"]);
+        self.belong_to(place, "service", &["socket"], &["start", "unit"]);
+        self.belong_to(place, "service", &["stop_timeout"], &["start"]);
+        match service.kind() {
+            Kind::Instance => {
+                let hint = "each release runs an instance of its own: none is told or tried";
+                self.excluded(
+                    place,
+                    &["switch", "try", "on_stale"],
+                    "a template unit",
+                    hint,
+                );
+            }
+            Kind::Unit | Kind::Command => {
+                let hint = "name a template, as in `unit = \"myapp@.service\"`, or use `start`";
+                let keys = ["standby", "port_file"];
+                self.excluded(place, &keys, "a service without instances", hint);
+            }
+            Kind::Process => {}
+        }
+        if service.role == Role::Web {
+            let hint = "add `role = \"worker\"`";
+            self.excluded(place, &["quiet", "queue"], "a web service", hint);
+        } else {
+            let hint = "of a worker one copy runs at a time";
+            self.excluded(place, &["standby"], "a worker", hint);
+        }
+    }
+
+    /// Keys that are written beside something that has no use for them.
+    fn excluded(&mut self, place: &str, keys: &[&str], thing: &str, hint: &str) {
+        for key in keys {
+            let of_key = format!("{place}.{key}");
+            if self.tree.has(&of_key) {
+                self.key(&of_key, format!("`{key}` means nothing to {thing}"))
+                    .hint(hint);
+            }
+        }
+    }
+
+    /// Where it listens: in the release, or at an absolute path of its own for each release.
+    fn service_address(&mut self, place: &str, service: &Service) {
+        if let Some(file) = &service.port_file {
+            self.inside(&format!("{place}.port_file"), file, "the release");
+            if service.socket.is_some() {
+                self.key(
+                    &format!("{place}.port_file"),
+                    "`socket` and `port_file` exclude each other",
+                );
+            }
+        }
+        let Some(socket) = &service.socket else {
+            return;
+        };
+        let place = format!("{place}.socket");
+        let names_release = socket.as_str().contains("%i");
+        if !socket.is_absolute() && service.kind() != Kind::Unit {
+            self.inside(&place, socket, "the release");
+        } else if !socket.is_absolute() {
+            self.value(
+                &place,
+                "the socket of a unit that all releases share must be absolute",
+            );
+        } else if service.has_instances() && !names_release {
+            self.value(
+                &place,
+                "the instances of two releases would share this socket",
+            )
+            .hint("put `%i` into it, for instance `/run/myapp/%i/app.sock`");
+        } else if service.kind() == Kind::Unit && names_release {
+            self.value(
+                &place,
+                "`%i` has no meaning for a unit that all releases share",
+            );
         }
     }
 
@@ -101,7 +169,9 @@ impl Judge<'_, '_> {
             .hint(hint);
         }
         let written = self.mistakes.len();
-        self.belong_to(place, "service", &["health"], &["start", "try"]);
+        if service.kind() != Kind::Instance {
+            self.belong_to(place, "service", &["health"], &["start", "try", "socket"]);
+        }
         for mistake in &mut self.mistakes[written..] {
             mistake.hint("it is asked before the switch; `[[health]]` is asked after it");
         }
@@ -130,10 +200,4 @@ impl Judge<'_, '_> {
             self.value(place, format!("{} is no unit name", quoted(unit)));
         }
     }
-}
-
-/// `myapp@.service`, of which each release would run its own instance.
-fn is_template(unit: &str) -> bool {
-    unit.rsplit_once('.')
-        .is_some_and(|(name, _)| name.ends_with('@') && name.len() > 1)
 }

@@ -9,6 +9,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use super::super::own;
 use super::super::test_server::{Server, answer, request, stay_silent, write_for_ever};
 use super::*;
+use crate::host::socket::Address;
 
 /// A directory with a path of exactly so many bytes below a temporary one.
 fn directory() -> (tempfile::TempDir, Utf8PathBuf) {
@@ -99,7 +100,8 @@ fn a_free_port_refuses_http_and_tcp() {
 fn an_instance_is_ready_when_it_answers_not_when_it_listens() {
     let (_guard, directory) = directory();
     let ready = |socket: &Utf8Path, health: Option<&str>| {
-        let check = own::readiness(socket, health, Span::secs(2)).unwrap();
+        let check =
+            own::readiness(&Address::Unix(socket.to_owned()), health, Span::secs(2)).unwrap();
         check.attempt(&Patience::fresh()).ok
     };
     let not_found = directory.join("404.sock");
@@ -117,13 +119,13 @@ fn an_instance_is_ready_when_it_answers_not_when_it_listens() {
     assert!(!ready(&broken, None));
     let silent = directory.join("silent.sock");
     let _server = Server::unix(&silent, |_, stream| stay_silent(stream));
-    let check = own::readiness(&silent, None, Span::millis(300)).unwrap();
+    let check = own::readiness(&Address::Unix(silent), None, Span::millis(300)).unwrap();
     let late =
         super::super::wait::until_healthy(&check, &Patience::fresh(), &nothing, &mut |_, _| {});
     assert!(late.is_err());
     assert!(
         own::readiness(
-            Utf8Path::new(&format!("/{}", "x".repeat(107))),
+            &Address::Unix(format!("/{}", "x".repeat(107)).into()),
             None,
             Span::secs(1)
         )

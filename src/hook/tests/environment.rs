@@ -5,6 +5,7 @@ use std::process::Command;
 
 use super::*;
 use crate::config::schema::{self, HookTable};
+use crate::host::socket::Address;
 
 /// Set in a second run of this test binary, whose environment is a dirty one.
 const DIRTY: &str = "ZDD_TEST_IS_DIRTY";
@@ -109,7 +110,7 @@ fn hooks_are_told_of_the_release_and_what_hangs_on_it() {
         previous_path: Some(previous.clone()),
         revision: Some("abc123".into()),
         command: Verb::Rollback,
-        socket: Some("/run/app.sock".into()),
+        address: Some(Address::Unix("/run/app.sock".into())),
         ..site.facts
     };
     site.run_script("env").result.unwrap();
@@ -134,7 +135,7 @@ fn the_documentation_names_every_point_and_every_variable() {
     let documentation = include_str!("../../../docs/hooks.md");
     let site = Site::new();
     let facts = Facts {
-        socket: Some("s".into()),
+        address: Some(Address::Unix("s".into())),
         ..site.facts.clone()
     };
     let environment = Environment::new(&site.hooks, &site.env_file);

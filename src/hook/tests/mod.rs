@@ -64,7 +64,7 @@ impl Site {
             shared_path: path.join("shared"),
             revision: None,
             command: Verb::Release,
-            socket: None,
+            address: None,
         };
         Site {
             root,

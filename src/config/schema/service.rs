@@ -1,0 +1,165 @@
+//! `[[service]]`: what runs the code, and how it takes a new release.
+
+use camino::Utf8PathBuf;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::config::units::Span;
+
+/// What runs the code. Exactly one of `unit`, `start` and `reload` says which kind it is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Service {
+    /// A systemd unit. Of a template (`myapp@.service`) each release runs an instance of its own,
+    /// named by the release.
+    pub unit: Option<String>,
+    /// A command that starts an own process for each release; it gets `ZDD_SOCKET`.
+    pub start: Option<String>,
+    /// A command, run in the release after the flip, that makes the service take the new code.
+    pub reload: Option<String>,
+    /// How a unit is told of the new release.
+    pub switch: SwitchWay,
+    /// Which systemd the unit belongs to.
+    pub scope: Scope,
+    /// Call `systemctl` through `sudo -n`.
+    pub sudo: bool,
+    /// Whether it answers users or works behind them.
+    pub role: Role,
+    /// The socket that it listens on: relative to the release, or absolute with `%i` for the
+    /// release.
+    #[schemars(with = "Option<String>")]
+    pub socket: Option<Utf8PathBuf>,
+    /// A file in the release that an instance writes its port to.
+    #[schemars(with = "Option<String>")]
+    pub port_file: Option<Utf8PathBuf>,
+    /// A path asked on the new instance itself, before the switch.
+    pub health: Option<String>,
+    /// A command line for a dry boot of the new release before the flip; it gets `ZDD_SOCKET`.
+    #[serde(rename = "try")]
+    pub dry_boot: Option<String>,
+    /// What happens when the service still runs the old release after the switch.
+    pub on_stale: OnStale,
+    /// How long the service may take to run the new release.
+    pub switch_timeout: Span,
+    /// How long the old release's processes may finish what they began.
+    pub drain: Span,
+    /// How long a process may take to end after SIGTERM before it is killed.
+    pub stop_timeout: Span,
+    /// How long the old instance goes on running after the switch, ready for a rollback.
+    pub standby: Span,
+    /// A shell line, run before the flip, that makes a worker take no further jobs.
+    pub quiet: Option<String>,
+    /// A shell line that prints what waits for a worker; run before and after it is switched.
+    pub queue: Option<String>,
+}
+
+impl Default for Service {
+    fn default() -> Self {
+        Service {
+            unit: None,
+            start: None,
+            reload: None,
+            switch: SwitchWay::default(),
+            scope: Scope::default(),
+            sudo: false,
+            role: Role::default(),
+            socket: None,
+            port_file: None,
+            health: None,
+            dry_boot: None,
+            on_stale: OnStale::default(),
+            switch_timeout: Span::secs(30),
+            drain: Span::secs(30),
+            stop_timeout: Span::secs(10),
+            standby: Span::secs(0),
+            quiet: None,
+            queue: None,
+        }
+    }
+}
+
+/// What kind of thing runs the code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A systemd unit that all releases share.
+    Unit,
+    /// A template unit: each release runs an instance of its own.
+    Instance,
+    /// A process that zdd starts for each release.
+    Process,
+    /// A command that makes something else take the new code.
+    Command,
+}
+
+impl Service {
+    /// What kind it is.
+    pub fn kind(&self) -> Kind {
+        match &self.unit {
+            Some(unit) if is_template(unit) => Kind::Instance,
+            Some(_) => Kind::Unit,
+            None if self.start.is_some() => Kind::Process,
+            None => Kind::Command,
+        }
+    }
+
+    /// Whether each release runs a copy of its own.
+    pub fn has_instances(&self) -> bool {
+        matches!(self.kind(), Kind::Instance | Kind::Process)
+    }
+
+    /// Whether two settings mean the same service, however it is to be switched.
+    pub fn is_same(&self, other: &Service) -> bool {
+        let key = |service: &Service| (service.kind(), service.unit.clone(), service.scope);
+        key(self) == key(other)
+    }
+}
+
+/// `myapp@.service`, of which each release runs its own instance.
+fn is_template(unit: &str) -> bool {
+    let name = unit.rsplit_once('.').map_or(unit, |(name, _)| name);
+    name.len() > 1 && name.ends_with('@')
+}
+
+/// How a systemd unit is told of the new release.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum SwitchWay {
+    /// `systemctl reload`.
+    #[default]
+    Reload,
+    /// `systemctl restart`.
+    Restart,
+}
+
+/// Which systemd a unit belongs to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Scope {
+    /// The system's.
+    #[default]
+    System,
+    /// The calling user's.
+    User,
+}
+
+/// Whether a service answers users or works behind them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// It answers users.
+    #[default]
+    Web,
+    /// It works in the background, and is switched after the web services are verified.
+    Worker,
+}
+
+/// What happens when a service still runs the old release after the switch.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum OnStale {
+    /// Roll back.
+    #[default]
+    Rollback,
+    /// Restart it, and say what that cost.
+    Restart,
+}

@@ -1,0 +1,162 @@
+//! Fronts: the proxies that hold the client ends of an instance's connections, and whether they
+//! keep idle ones in a pool, which only their own settings tell.
+
+mod caddy;
+mod haproxy;
+mod nginx;
+mod settings;
+mod users;
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::fmt;
+
+use camino::Utf8PathBuf;
+
+use super::sockets::{Address, Client};
+use crate::host::user::name_of;
+use users::Users;
+
+/// Whether a front keeps idle connections to an instance.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Pools {
+    /// It does; the text is what to change in its own settings so that it does not.
+    Yes(String),
+    /// It closes each after its answer.
+    No,
+    /// Its settings cannot be read, or do not name the instance.
+    Unknown,
+}
+
+/// Who holds the client ends of connections.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Front {
+    /// The program's short name, or a remote address.
+    pub program: String,
+    /// The user it acts as, where there is one.
+    pub user: Option<String>,
+    /// Whether it keeps idle connections.
+    pub pools: Pools,
+}
+
+impl fmt::Display for Front {
+    /// "nginx (www-data)"
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.user {
+            Some(user) => write!(f, "{} ({user})", self.program),
+            None => f.write_str(&self.program),
+        }
+    }
+}
+
+/// Where the settings of the fronts are, when their command lines do not tell.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// That of nginx.
+    pub nginx: Utf8PathBuf,
+    /// That of Caddy.
+    pub caddy: Utf8PathBuf,
+    /// That of HAProxy.
+    pub haproxy: Utf8PathBuf,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings {
+            nginx: "/etc/nginx/nginx.conf".into(),
+            caddy: "/etc/caddy/Caddyfile".into(),
+            haproxy: "/etc/haproxy/haproxy.cfg".into(),
+        }
+    }
+}
+
+/// What is known of the fronts of an instance. Everything is read when it is first asked for, and
+/// once: one of these is for one drain.
+#[derive(Debug)]
+pub struct Fronts {
+    names: Vec<String>,
+    settings: Settings,
+    users: RefCell<Users>,
+    pools: RefCell<HashMap<String, Pools>>,
+}
+
+impl Fronts {
+    /// The fronts of an instance at these addresses. `names` are further texts by which settings
+    /// may name it: the path of the socket through the link `current`, say.
+    pub fn new(addresses: &[Address], names: &[String]) -> Self {
+        Fronts::with_settings(addresses, names, Settings::default())
+    }
+
+    /// The same, with the settings at other places.
+    pub fn with_settings(addresses: &[Address], names: &[String], settings: Settings) -> Self {
+        let mut all = names.to_vec();
+        for address in addresses {
+            all.push(address.to_string());
+            if let Address::Tcp(address) = address {
+                all.push(format!("127.0.0.1:{}", address.port()));
+                all.push(format!("localhost:{}", address.port()));
+            }
+        }
+        Fronts {
+            names: all,
+            settings,
+            users: RefCell::default(),
+            pools: RefCell::default(),
+        }
+    }
+
+    /// Who this client is.
+    pub fn of(&self, client: &Client) -> Front {
+        let nobody = |program: String| Front {
+            program,
+            user: None,
+            pools: Pools::Unknown,
+        };
+        match *client {
+            Client::Local {
+                inode,
+                uid: Some(uid),
+            } => self.of_user(uid, inode),
+            Client::Local { uid: None, .. } | Client::Unknown => {
+                nobody("an unknown program".into())
+            }
+            Client::Remote(address) => nobody(address.ip().to_string()),
+            Client::HungUp => nobody("a client that hung up".into()),
+        }
+    }
+
+    fn of_user(&self, uid: u32, inode: u64) -> Front {
+        let holder = self.users.borrow_mut().holder(uid, inode);
+        let (program, pools) = match holder {
+            Some(holder) => {
+                let pools = self.pools_of(&holder);
+                (holder.program, pools)
+            }
+            None => ("an unknown program".to_owned(), Pools::Unknown),
+        };
+        Front {
+            program,
+            user: Some(name_of(uid)),
+            pools,
+        }
+    }
+
+    fn pools_of(&self, holder: &users::Holder) -> Pools {
+        if let Some(known) = self.pools.borrow().get(&holder.program) {
+            return known.clone();
+        }
+        let (pid, settings, names) = (holder.pid, &self.settings, &self.names);
+        let found = match holder.program.as_str() {
+            "nginx" => nginx::pools_of(pid, &settings.nginx, names),
+            "caddy" => caddy::pools_of(pid, &settings.caddy, names),
+            "haproxy" => haproxy::pools_of(pid, &settings.haproxy, names),
+            _ => Pools::Unknown,
+        };
+        let mut pools = self.pools.borrow_mut();
+        pools.insert(holder.program.clone(), found.clone());
+        found
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,87 @@
+//! Which process of a user holds a socket.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use crate::host::process;
+
+/// The programs that are told apart from others of the same user.
+const FRONTS: [&str; 8] = [
+    "nginx", "haproxy", "caddy", "apache2", "httpd", "traefik", "envoy", "varnishd",
+];
+
+/// After this time a user's processes are listed anew: a front that reloads has others.
+const FRESH_TIME: Duration = Duration::from_secs(1);
+
+/// A process that holds the client end of a connection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Holder {
+    /// Its id.
+    pub pid: u32,
+    /// Its short name.
+    pub program: String,
+}
+
+/// The processes of users, as far as they were asked for.
+#[derive(Debug, Default)]
+pub struct Users {
+    listed: HashMap<u32, (Instant, Vec<Holder>)>,
+    holders: HashMap<u64, Holder>,
+}
+
+impl Users {
+    /// The process of this user that holds this socket. Where this user may not read who holds
+    /// what, a known front among the user's programs, or its only program.
+    pub fn holder(&mut self, uid: u32, inode: u64) -> Option<Holder> {
+        if let Some(known) = self.holders.get(&inode) {
+            return Some(known.clone());
+        }
+        let found = choose(self.processes(uid), inode)?;
+        self.holders.insert(inode, found.clone());
+        Some(found)
+    }
+
+    fn processes(&mut self, uid: u32) -> &[Holder] {
+        let listed = self.listed.get(&uid);
+        if listed.is_none_or(|(since, _)| since.elapsed() > FRESH_TIME) {
+            self.listed.insert(uid, (Instant::now(), list(uid)));
+        }
+        self.listed
+            .get(&uid)
+            .map_or(&[], |(_, processes)| processes)
+    }
+}
+
+/// The known fronts come first: they are the likely holders, and of few processes.
+fn list(uid: u32) -> Vec<Holder> {
+    let own = process::all()
+        .into_iter()
+        .filter(|pid| process::acting_uid(*pid) == Some(uid));
+    let mut holders: Vec<_> = own
+        .filter_map(|pid| process::name(pid).map(|program| Holder { pid, program }))
+        .collect();
+    holders.sort_by_key(|holder| !is_front(holder));
+    holders
+}
+
+fn choose(processes: &[Holder], inode: u64) -> Option<Holder> {
+    let mut is_denied = false;
+    for holder in processes {
+        let inodes = process::socket_inodes(holder.pid);
+        is_denied |= inodes.is_denied();
+        if inodes.seen().is_some_and(|inodes| inodes.contains(&inode)) {
+            return Some(holder.clone());
+        }
+    }
+    let mut likely: Vec<_> = processes.iter().filter(|holder| is_front(holder)).collect();
+    if likely.is_empty() {
+        likely = processes.iter().collect();
+    }
+    let first = *likely.first().filter(|_| is_denied)?;
+    let is_alone = likely.iter().all(|holder| holder.program == first.program);
+    is_alone.then(|| first.clone())
+}
+
+fn is_front(holder: &Holder) -> bool {
+    FRONTS.contains(&holder.program.as_str())
+}

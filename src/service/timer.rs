@@ -1,0 +1,139 @@
+//! The transient timer that ends what is kept for a rollback when its time is over. It calls zdd,
+//! which takes the lock and looks at what is live then: a bare `systemctl stop` could meet an
+//! instance that a rollback has just gone back to.
+
+use std::time::Duration;
+
+use camino::Utf8Path;
+
+use crate::config::schema::{Kind, Scope, Service};
+use crate::error::{Context, Error, Result};
+use crate::host::command::Command;
+use crate::host::signal::Patience;
+use crate::host::user::Owner;
+
+/// How long systemd may take to make the timer.
+const SYSTEMD_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Where Debian, Fedora and Arch have it. Sudoers must name a path.
+const PATH: &str = "/usr/bin/systemd-run";
+
+/// Later than the moment itself by this much, so that it finds the time over.
+const MARGIN: Duration = Duration::from_secs(1);
+
+/// How such a timer can be made for the services of a site.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timer {
+    /// The systemd that runs it.
+    scope: Scope,
+    /// Whether it is asked through `sudo -n`.
+    through_sudo: bool,
+    /// Whether there is a systemd that runs any of the services.
+    has_systemd: bool,
+}
+
+impl Timer {
+    /// The timer of these services: asked for in the way in which their instances are.
+    pub fn of(services: &[Service]) -> Timer {
+        let mut instances = services.iter();
+        let instance = instances.find(|service| service.kind() == Kind::Instance);
+        Timer {
+            scope: instance.map_or(Scope::User, |service| service.scope),
+            through_sudo: instance.is_some_and(|service| service.sudo),
+            has_systemd: Utf8Path::new("/run/systemd/system").exists(),
+        }
+    }
+
+    /// Lets `zdd recover --standby` be run for the site at `root` once the time is over.
+    ///
+    /// # Errors
+    /// When systemd refuses.
+    pub fn arm(&self, root: &Utf8Path, after: Duration) -> Result<()> {
+        if !self.has_systemd {
+            return Err(Error::failed("systemd does not run here"));
+        }
+        let user = Owner::of_process().name;
+        let seconds = (after + MARGIN).as_secs();
+        let now = time::OffsetDateTime::now_utc();
+        let form = time::macros::format_description!("[year][month][day][hour][minute][second]");
+        let stamp = now.format(&form).context("cannot name the timer")?;
+        let mut words: Vec<&str> = match self.through_sudo {
+            true => vec!["sudo", "-n", PATH],
+            false => vec![PATH],
+        };
+        words.extend((self.scope == Scope::User).then_some("--user"));
+        let own = self.words(&user, root, &stamp, &seconds.to_string())?;
+        let command = Command::new(words[0])
+            .args(&words[1..])
+            .args(&own)
+            .timeout(SYSTEMD_TIMEOUT);
+        let finished = command
+            .capture(&Patience::fresh())
+            .context("cannot run `systemd-run`")?;
+        match finished.ending.is_success() {
+            true => Ok(()),
+            false => Err(Error::failed("systemd refuses the timer").cause(finished.tail.join(" "))),
+        }
+    }
+
+    /// The line that lets `user` make the timers of the site at `root` by `sudo -n`; none where
+    /// sudo is not used.
+    ///
+    /// # Errors
+    /// When the path of this program cannot be told.
+    pub fn sudoers_line(&self, user: &str, root: &Utf8Path) -> Result<Option<String>> {
+        if !self.through_sudo {
+            return Ok(None);
+        }
+        let words = self.words(user, root, "[0-9]{14}", "[0-9]+")?.join(" ");
+        let words = words.replace('.', "\\.");
+        Ok(Some(format!(
+            "{user} ALL=(root) NOPASSWD: {PATH} ^{words}$"
+        )))
+    }
+
+    /// Whether `sudo -n` lets `user` make them without a password.
+    ///
+    /// # Errors
+    /// When the path of this program cannot be told.
+    pub fn is_allowed(&self, user: &str, root: &Utf8Path) -> Result<bool> {
+        let words = self.words(user, root, "20260101000000", "600")?;
+        let asked = Command::new("sudo")
+            .args(["-n", "-l", PATH])
+            .args(&words)
+            .capture(&Patience::fresh());
+        Ok(asked.is_ok_and(|finished| finished.ending.is_success()))
+    }
+
+    /// The words after the program's name; always in this form, so that one line allows them.
+    fn words(
+        &self,
+        user: &str,
+        root: &Utf8Path,
+        stamp: &str,
+        seconds: &str,
+    ) -> Result<Vec<String>> {
+        let program = std::env::current_exe().context("cannot tell where zdd lies")?;
+        let mut words = vec![
+            "--no-ask-password".to_owned(),
+            "--quiet".to_owned(),
+            "--collect".to_owned(),
+            format!("--unit=zdd-standby-{stamp}"),
+            format!("--on-active={seconds}s"),
+            "--timer-property=AccuracySec=1s".to_owned(),
+        ];
+        if self.scope == Scope::System {
+            words.push(format!("--uid={user}"));
+        }
+        words.extend(["--".to_owned(), program.to_string_lossy().into_owned()]);
+        let site = [
+            "--root",
+            root.as_str(),
+            "recover",
+            "--standby",
+            "--wait=10m",
+        ];
+        words.extend(site.map(str::to_owned));
+        Ok(words)
+    }
+}

@@ -1,0 +1,55 @@
+//! What a boot needs: the instances of the live release running, whatever the boot itself started.
+
+use super::Surroundings;
+use super::instance::{Instance, enable_and_start};
+use crate::config::Config;
+use crate::config::schema::Kind;
+use crate::error::Result;
+use crate::hook::{Facts, Verb};
+use crate::host::signal::Patience;
+use crate::host::socket::Address;
+use crate::report::Report;
+use crate::site::{History, Site};
+
+/// Starts every instance of the live release that does not run. What cannot be started is said.
+pub fn start_live(site: &Site, config: &Config, history: &History, report: &dyn Report) {
+    let Some(live) = history.live() else { return };
+    for (place, service) in config.service.iter().enumerate() {
+        let instance = Instance::new(site, &live.id, place, service);
+        let started = match (service.kind(), instance.is_running()) {
+            (Kind::Unit | Kind::Command, _) | (_, Ok(true)) => continue,
+            (Kind::Instance, Ok(false)) => start_unit(&instance),
+            (Kind::Process, Ok(false)) => start_process(&instance, site, config),
+            (_, Err(error)) => Err(error),
+        };
+        let name = instance.name();
+        match started {
+            Ok(()) => report.finished("Started", &name, None),
+            Err(error) => report.warning(&format!("{name}: {error}")),
+        }
+    }
+}
+
+fn start_unit(instance: &Instance) -> Result<()> {
+    let limit = instance.service.switch_timeout.duration();
+    match instance.unit() {
+        Some(unit) => enable_and_start(&unit, limit, &Patience::fresh()),
+        None => Ok(()),
+    }
+}
+
+fn start_process(instance: &Instance, site: &Site, config: &Config) -> Result<()> {
+    let facts = Facts {
+        root: site.root().to_owned(),
+        release: instance.release.to_string(),
+        release_path: instance.directory(),
+        previous: None,
+        previous_path: None,
+        current_path: site.current_path(),
+        shared_path: site.shared_dir(),
+        revision: None,
+        command: Verb::Release,
+        address: instance.told_socket().map(Address::Unix),
+    };
+    instance.start_process(Surroundings::of(config)?.variables(&facts))
+}

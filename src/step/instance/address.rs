@@ -1,0 +1,90 @@
+//! Where an instance listens: at the socket of the settings, at the port that it wrote down, or
+//! where the kernel's tables show its processes.
+
+use camino::{Utf8Path, Utf8PathBuf};
+use fs_err as fs;
+
+use super::Instance;
+use crate::config::schema::Kind;
+use crate::error::Finding;
+use crate::host::socket::Address;
+use crate::host::user::Owner;
+use crate::running::sockets;
+use crate::service::UnitState;
+
+/// The socket of an own process whose settings name neither socket nor port file.
+const USUAL_NAME: &str = "app.sock";
+
+impl Instance {
+    /// The socket that the settings name, for this release.
+    pub fn socket_path(&self) -> Option<Utf8PathBuf> {
+        let socket = self.service.socket.as_ref()?;
+        let named = socket.as_str().replace("%i", self.release.as_str());
+        Some(self.directory().join(named))
+    }
+
+    /// Whether its socket lies outside its release, so that a proxy needs a link to it.
+    pub(super) fn has_socket_elsewhere(&self) -> bool {
+        self.socket_path()
+            .is_some_and(|socket| !socket.starts_with(self.directory()))
+    }
+
+    /// How the settings of a proxy may name it.
+    pub(super) fn names_at_fronts(&self) -> Vec<String> {
+        let socket = self.told_socket();
+        let name = socket.as_deref().and_then(Utf8Path::file_name);
+        let through = name.map(|name| self.site.current_socket_path(name).into_string());
+        through.into_iter().collect()
+    }
+
+    /// The socket it is told to listen on, by `ZDD_SOCKET`.
+    pub fn told_socket(&self) -> Option<Utf8PathBuf> {
+        let usual = || self.site.socket_path(&self.release, USUAL_NAME);
+        match self.service.kind() {
+            Kind::Process if self.service.port_file.is_none() => {
+                Some(self.socket_path().unwrap_or_else(usual))
+            }
+            _ => self.socket_path(),
+        }
+    }
+
+    /// Why its user cannot make the socket where the settings want it.
+    pub fn unwritable_socket(&self, state: &UnitState) -> Option<Finding> {
+        let socket = self.socket_path()?;
+        let (user, owner) = (state.user.as_ref()?, Owner::of_process().name);
+        if self.has_socket_elsewhere() || *user == owner || user == "root" {
+            return None;
+        }
+        let name = self.name();
+        let directory = self.service.socket.as_ref()?.parent()?;
+        let what = format!(
+            "`{name}` runs as `{user}`, who cannot make `{}` in a release of `{owner}`",
+            self.service.socket.as_ref()?
+        );
+        let short = name.split('@').next().unwrap_or_default();
+        let file = socket.file_name()?;
+        let hint = format!(
+            "let systemd make `{directory}`: `RuntimeDirectory={short}/%i` in the unit, and \
+             `socket = \"/run/{short}/%i/{file}\"` in zdd.toml"
+        );
+        Some(Finding::new(what).hint(hint))
+    }
+
+    /// Where it listens, as far as that is known now: a port is known once it runs.
+    pub fn address(&self) -> Option<Address> {
+        if let Some(socket) = self.socket_path() {
+            return Some(Address::Unix(socket));
+        }
+        if let Some(file) = &self.service.port_file {
+            let text = fs::read_to_string(self.directory().join(file)).ok()?;
+            let port: u16 = text.trim().parse().ok().filter(|port| *port != 0)?;
+            return Some(Address::Tcp(([127, 0, 0, 1], port).into()));
+        }
+        // A file that an earlier process left there is removed before each start.
+        if let Some(told) = self.told_socket().filter(|socket| socket.exists()) {
+            return Some(Address::Unix(told));
+        }
+        let listening = sockets::listening(&self.processes().ok()?.all);
+        listening.first().cloned()
+    }
+}

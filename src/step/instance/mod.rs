@@ -1,0 +1,195 @@
+//! Instances: the own running copies of a release. One is started and asked at its own address
+//! before any user meets it, and ended when its release is left, once nobody talks to it. A unit
+//! that all releases share is treated alike where it takes over from another kind of service.
+
+mod address;
+mod own_process;
+mod retire;
+mod start;
+
+use camino::Utf8PathBuf;
+use serde::{Deserialize, Serialize};
+
+use super::{Mission, Stage, name_of};
+use crate::config::schema::{Kind, Role, Service};
+use crate::error::{Error, Result};
+use crate::host::ticks::Ticks;
+use crate::host::{cgroup, process};
+use crate::running::Processes;
+use crate::service::Unit;
+use crate::site::{ReleaseId, Site, instance};
+
+pub use own_process::{Variables, tail_of};
+pub use retire::{disable, drain_and_stop, retire, stop_at_once};
+pub use start::{await_answer, enable_and_start, start_again};
+
+/// One release's copy of a service. It need not run.
+#[derive(Debug, Clone)]
+pub struct Instance {
+    /// The release.
+    pub release: ReleaseId,
+    /// The place of the service in the settings that it was started with.
+    pub place: usize,
+    /// The service, as those settings have it.
+    pub service: Service,
+    site: Site,
+}
+
+/// What was found of an instance before it was started, as the journal has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+struct Begun {
+    /// It ran already: it was kept for a rollback.
+    ran: bool,
+    /// It would have been started at boot.
+    was_enabled: bool,
+}
+
+/// Starts the instance of the service at `place`, waits until it answers at its own address, and
+/// proves that it runs the release.
+///
+/// # Errors
+/// When it cannot be started, ends, does not become healthy in time, or runs something else; its
+/// last lines are with the error.
+pub fn run(stage: &mut Stage<'_>, place: usize) -> Result<()> {
+    let instance = Instance::of_mission(stage, place);
+    start::run(stage, &instance)
+}
+
+/// Stops the instance of the release that did not become live. One that was kept for a rollback
+/// goes on as before.
+///
+/// # Errors
+/// When it does not end.
+pub fn undo(stage: &mut Stage<'_>, place: usize) -> Result<()> {
+    let instance = Instance::of_mission(stage, place);
+    match stage.known::<Begun>(&key(place)) {
+        None => Ok(()),
+        Some(Begun {
+            ran: true,
+            was_enabled: true,
+        }) => Ok(()),
+        Some(Begun { ran: true, .. }) => disable(&instance, &stage.patience()),
+        Some(_) => retire(&instance, stage.report, &stage.patience()),
+    }
+}
+
+/// The places of the services whose instances are to be ready before the flip: web services with
+/// copies of their own, and units that take over from another kind of service.
+pub fn ready_before_flip(mission: &Mission) -> impl Iterator<Item = usize> {
+    let web = mission.services_of(Role::Web);
+    let starts = web
+        .filter(|(place, service)| service.has_instances() || mission.takes_over(*place, service));
+    starts.map(|(place, _)| place)
+}
+
+/// The key of the journal for the instance of the service at `place`.
+fn key(place: usize) -> String {
+    format!("instance:{place}")
+}
+
+impl Instance {
+    /// The copy of a release of the service at a place.
+    pub fn new(site: &Site, release: &ReleaseId, place: usize, service: &Service) -> Instance {
+        Instance {
+            release: release.clone(),
+            place,
+            service: service.clone(),
+            site: site.clone(),
+        }
+    }
+
+    /// The copy of the release that is to become live.
+    pub fn of_mission(stage: &Stage<'_>, place: usize) -> Instance {
+        let mission = stage.mission;
+        let service = &mission.config.service[place];
+        Instance::new(stage.site, &mission.release, place, service)
+    }
+
+    /// Every copy of its own that a release can have running by these settings, and every process
+    /// that is written down for it.
+    ///
+    /// # Errors
+    /// When the pid files cannot be read.
+    pub fn all(site: &Site, release: &ReleaseId, services: &[Service]) -> Result<Vec<Instance>> {
+        let listed = services.iter().enumerate();
+        let listed = listed.filter(|(_, service)| service.has_instances());
+        let mut all: Vec<Instance> = listed
+            .map(|(place, service)| Instance::new(site, release, place, service))
+            .collect();
+        for place in instance::places(site, release)? {
+            let is_process =
+                |known: &Instance| known.place == place && known.service.kind() == Kind::Process;
+            if !all.iter().any(is_process) {
+                let unknown = Service {
+                    start: Some("a process".to_owned()),
+                    ..Service::default()
+                };
+                all.push(Instance::new(site, release, place, &unknown));
+            }
+        }
+        Ok(all)
+    }
+
+    /// How messages name it.
+    pub fn name(&self) -> String {
+        match self.unit() {
+            Some(unit) => unit.name().to_owned(),
+            None => name_of(&self.service),
+        }
+    }
+
+    /// The directory of its release.
+    pub fn directory(&self) -> Utf8PathBuf {
+        self.site.release_dir(&self.release)
+    }
+
+    /// Its unit, where systemd runs it.
+    pub fn unit(&self) -> Option<Unit> {
+        Unit::instance_of(&self.service, self.release.as_str()).or_else(|| Unit::of(&self.service))
+    }
+
+    /// Starts it as a process of its own, in this environment.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn start_process(&self, environment: Variables) -> Result<()> {
+        own_process::start(self, environment).map(drop)
+    }
+
+    /// Whether it runs now.
+    ///
+    /// # Errors
+    /// When systemd cannot be asked, or the pid file not be read.
+    pub fn is_running(&self) -> Result<bool> {
+        match self.unit() {
+            Some(unit) => Ok(unit.state()?.is_active()),
+            None => Ok(own_process::running(self)?.is_some()),
+        }
+    }
+
+    /// All its processes now.
+    ///
+    /// # Errors
+    /// When it does not run.
+    pub fn processes(&self) -> Result<Processes> {
+        let Some(unit) = self.unit() else {
+            return own_process::processes(self);
+        };
+        let state = unit.state()?;
+        if !state.is_active() {
+            let what = format!("`{}` does not run", unit.name());
+            return Err(Error::failed(what).cause(format!("it is {}", state.active_state)));
+        }
+        Ok(Processes {
+            main: state.main_pid,
+            all: cgroup::processes(&state.control_group),
+        })
+    }
+}
+
+/// The moment before an instance was started. It and all its children were executed for its
+/// release, however long before the flip.
+pub fn begun_after(processes: &Processes) -> Option<Ticks> {
+    let started = process::stat(processes.main?).seen()?.started;
+    Some(Ticks(started.0.saturating_sub(1)))
+}

@@ -1,0 +1,116 @@
+//! Instances that zdd runs itself: a process in its own session, written down in a pid file.
+
+use std::ffi::OsString;
+use std::io::{BufRead, BufReader};
+
+use camino::{Utf8Path, Utf8PathBuf};
+use fs_err as fs;
+
+use super::Instance;
+use crate::error::{Context, Error, Result};
+use crate::host;
+use crate::host::lines::Tail;
+use crate::host::signal::Patience;
+use crate::report::Report;
+use crate::running::Processes;
+use crate::service::process::{self, Launch};
+use crate::site::instance::{self, Instance as Process};
+
+/// A whole environment.
+pub type Variables = Vec<(String, OsString)>;
+
+/// Starts it in this environment. What an earlier command could not stop must be gone.
+///
+/// # Errors
+/// When it cannot be started.
+pub(super) fn start(instance: &Instance, environment: Variables) -> Result<Process> {
+    if let Some(socket) = &instance.told_socket() {
+        if let Some(directory) = socket.parent() {
+            fs::create_dir_all(directory).context("cannot make the socket's directory")?;
+        }
+        // A file that nobody listens on would make the program's bind fail.
+        let _ = fs::remove_file(socket);
+    }
+    if let Some(file) = &instance.service.port_file {
+        let _ = fs::remove_file(instance.directory().join(file));
+    }
+    let pid_file = instance
+        .site
+        .instance_path(&instance.release, instance.place);
+    let process = process::start(&Launch {
+        line: instance.service.start.as_deref().unwrap_or_default(),
+        directory: &instance.directory(),
+        environment,
+        log: &log_path(instance),
+        pid_file: &pid_file,
+    })?;
+    let id = &instance.release;
+    instance::write(&instance.site, id, instance.place, process)?;
+    Ok(process)
+}
+
+/// The process, while it is still the one that was started.
+///
+/// # Errors
+/// When the pid file cannot be read.
+pub(super) fn running(instance: &Instance) -> Result<Option<Process>> {
+    let found = instance::read(&instance.site, &instance.release, instance.place)?;
+    Ok(found.filter(|found| process::is_running(*found, &instance.directory())))
+}
+
+/// It and all its children.
+///
+/// # Errors
+/// When it does not run.
+pub(super) fn processes(instance: &Instance) -> Result<Processes> {
+    let id = &instance.release;
+    let main = running(instance)?
+        .map(|found| found.pid)
+        .ok_or_else(|| Error::failed(format!("the process of release `{id}` does not run")))?;
+    Ok(Processes {
+        main: Some(main),
+        all: host::process::tree(main),
+    })
+}
+
+/// Ends it, removes its socket and forgets it.
+///
+/// # Errors
+/// When it does not end.
+pub(super) fn stop(instance: &Instance, report: &dyn Report, patience: &Patience) -> Result<()> {
+    let (site, id, place) = (&instance.site, &instance.release, instance.place);
+    let Some(process) = instance::read(site, id, place)? else {
+        return Ok(());
+    };
+    let limit = instance.service.stop_timeout.duration();
+    let directory = instance.directory();
+    if process::stop(process, &directory, limit, patience)? {
+        let pid = process.pid;
+        let text = format!("pid {pid} did not end when told to, and was killed");
+        report.warning(&text);
+    }
+    if let Some(socket) = instance.told_socket() {
+        let _ = fs::remove_file(socket);
+    }
+    instance::forget(site, id, place)
+}
+
+/// Where it prints to.
+pub(super) fn log_path(instance: &Instance) -> Utf8PathBuf {
+    let step = format!("instance_{}", instance.place);
+    instance.site.log_path(&instance.release, &step)
+}
+
+/// The last lines of a log, as the program itself wrote them.
+pub fn tail_of(log: &Utf8Path) -> Vec<String> {
+    let mut tail = Tail::default();
+    if let Ok(file) = fs::File::open(log) {
+        for line in BufReader::new(file)
+            .split(b'\n')
+            .map_while(std::result::Result::ok)
+        {
+            tail.push(String::from_utf8_lossy(&line).into_owned());
+        }
+    }
+    tail.into()
+}

@@ -1,0 +1,149 @@
+//! Ending an instance whose release is left: not to be started at boot any more, nobody talking to
+//! it, then stopped.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::{Instance, own_process};
+use crate::config::schema::Role;
+use crate::error::Result;
+use crate::host::signal::Patience;
+use crate::report::{Event, Report};
+use crate::running::front::{Fronts, Pools};
+use crate::running::sockets::{self, Address, DrainLimits, Drained, Ended, Traffic};
+
+/// How long systemd may take to stop a unit beyond the unit's own limit, which is 90 s by default.
+const STOP_TIMEOUT: Duration = Duration::from_secs(150);
+
+/// Disables it, lets it finish what it began, and stops it. Right for one that does not run, too.
+///
+/// # Errors
+/// When it cannot be disabled, or does not end.
+pub fn retire(instance: &Instance, report: &dyn Report, patience: &Patience) -> Result<()> {
+    let disabled = disable(instance, patience);
+    drain_and_stop(instance, report, patience)?;
+    disabled
+}
+
+/// Lets it finish what it began, and stops it.
+///
+/// # Errors
+/// When it does not end.
+pub fn drain_and_stop(instance: &Instance, report: &dyn Report, patience: &Patience) -> Result<()> {
+    // A worker listens nowhere: it finishes its jobs by its own graceful stop.
+    if instance.service.role == Role::Web && instance.is_running()? {
+        drain(instance, report, patience);
+    }
+    stop_at_once(instance, report, patience)
+}
+
+/// Lets it not be started at boot.
+///
+/// # Errors
+/// When systemd refuses.
+pub fn disable(instance: &Instance, patience: &Patience) -> Result<()> {
+    let Some(unit) = instance.unit() else {
+        return Ok(());
+    };
+    if !unit.state()?.is_enabled() {
+        return Ok(());
+    }
+    let limit = instance.service.switch_timeout.duration();
+    unit.disable(limit, patience)
+}
+
+/// Stops it as it is.
+///
+/// # Errors
+/// When it does not end.
+pub fn stop_at_once(instance: &Instance, report: &dyn Report, patience: &Patience) -> Result<()> {
+    let Some(unit) = instance.unit() else {
+        return own_process::stop(instance, report, patience);
+    };
+    let state = unit.state()?;
+    if state.active_state == "failed" {
+        // Nobody is to find the failure of a release that is gone.
+        let limit = instance.service.switch_timeout.duration();
+        return unit.reset_failed(limit, patience);
+    }
+    if state.is_stopped() {
+        return Ok(());
+    }
+    let limit = instance.service.drain.duration() + STOP_TIMEOUT;
+    unit.stop(limit, patience)?;
+    report.finished("Stopped", unit.name(), None);
+    Ok(())
+}
+
+/// Waits until nobody talks to it any more: what still sits in its socket's queue would be lost
+/// with it (`field/cutover.md` §1c: 6 requests lost half a second after the flip, none after the
+/// sockets were empty). Says what is left.
+fn drain(instance: &Instance, report: &dyn Report, patience: &Patience) {
+    let name = instance.name();
+    let Some(address) = instance.address() else {
+        let text = format!("{name}: who talks to it cannot be told, it is stopped at once");
+        return report.warning(&text);
+    };
+    report.started("Draining", &name);
+    let fronts = instance.fronts(&address);
+    let limits = DrainLimits::within(instance.service.drain.duration());
+    let on_progress = &mut |traffic: &Traffic| {
+        let (open, waiting) = (traffic.connections.len(), traffic.waiting);
+        let text = format!("{open} connections open, {waiting} waiting");
+        report.event(Event::Progress(&text));
+    };
+    match sockets::drain(&[address], &limits, &fronts, patience, on_progress) {
+        Ok(drained) => tell(&name, instance, &drained, report),
+        Err(error) => report.warning(&format!("{name}: who talks to it cannot be told: {error}")),
+    }
+}
+
+fn tell(name: &str, instance: &Instance, drained: &Drained, report: &dyn Report) {
+    let left: Vec<String> = drained.left.iter().map(ToString::to_string).collect();
+    let left = left.join(", ");
+    match drained.ended {
+        Ended::Empty => report.finished("Drained", name, Some(drained.took)),
+        Ended::IdleOnly => {
+            report.finished(
+                "Drained",
+                &format!("{name}, but for {left}"),
+                Some(drained.took),
+            );
+        }
+        Ended::Late | Ended::Interrupted => {
+            let took = instance.service.drain;
+            let waiting = match drained.waiting {
+                0 => String::new(),
+                some => format!(", {some} not even accepted"),
+            };
+            report.warning(&format!(
+                "{name} is told to stop after {took} with {left}{waiting}: what it does not finish \
+                 by itself is cut"
+            ));
+        }
+    }
+}
+
+impl Instance {
+    /// The fronts that keep connections to it open between requests, each with what to change in
+    /// its settings.
+    pub fn pooling_fronts(&self) -> BTreeMap<String, String> {
+        let Some(address) = self.address() else {
+            return BTreeMap::new();
+        };
+        let fronts = self.fronts(&address);
+        let connections = sockets::look(&[address]).map(|traffic| traffic.connections);
+        let connections = connections.unwrap_or_default();
+        let clients = connections.iter().map(|it| fronts.of(&it.client));
+        clients
+            .filter_map(|front| match &front.pools {
+                Pools::Yes(change) => Some((front.to_string(), change.clone())),
+                Pools::No | Pools::Unknown => None,
+            })
+            .collect()
+    }
+
+    fn fronts(&self, address: &Address) -> Fronts {
+        Fronts::new(std::slice::from_ref(address), &self.names_at_fronts())
+    }
+}

@@ -1,0 +1,112 @@
+//! Instances that nobody needs: of releases that are neither live nor kept for a rollback. A
+//! killed command, a boot between two steps, or a standby whose time is over leaves them.
+
+use std::collections::BTreeSet;
+
+use time::OffsetDateTime;
+
+use super::in_force;
+use super::instance::{Instance, retire};
+use crate::config::Config;
+use crate::config::schema::{Kind, Service};
+use crate::error::Result;
+use crate::host::signal::Patience;
+use crate::report::Report;
+use crate::service::Unit;
+use crate::site::{History, Record, ReleaseId, Site, instance};
+
+/// Ends all of them. Instances that belong to no release of this site are left alone.
+///
+/// # Errors
+/// When they cannot be found, or the first that does not end; the others are ended all the same.
+pub fn end(
+    site: &Site,
+    config: &Config,
+    now: OffsetDateTime,
+    report: &dyn Report,
+    patience: &Patience,
+) -> Result<()> {
+    let history = History::load(site)?;
+    let mut result = Ok(());
+    for instance in found(site, &history, config)? {
+        let record = history.find(&instance.release);
+        if !is_needed(&history, record, now) {
+            result = result.and(retire(&instance, report, patience));
+        }
+    }
+    result
+}
+
+/// Whether a release is live, or kept for a rollback.
+fn is_needed(history: &History, record: Option<&Record>, now: OffsetDateTime) -> bool {
+    let Some(record) = record else { return true };
+    history.current().release() == Some(&record.id)
+        || record.standby_until.is_some_and(|until| until > now)
+}
+
+/// Every instance that systemd or a pid file knows of.
+fn found(site: &Site, history: &History, config: &Config) -> Result<Vec<Instance>> {
+    let mut found = processes(site, history, config)?;
+    let mut asked = BTreeSet::new();
+    for service in services(history, config) {
+        let template = Unit::instance_of(service, "0");
+        let Some(template) = template.filter(|unit| asked.insert(unit.name().to_owned())) else {
+            continue;
+        };
+        for name in template.siblings()? {
+            let sibling = template.sibling(&name);
+            let id = sibling.instance_name().and_then(|name| name.parse().ok());
+            let Some(id) = id.filter(|id: &ReleaseId| history.find(id).is_some()) else {
+                continue;
+            };
+            let state = sibling.state()?;
+            if state.is_stopped() && !state.is_enabled() {
+                continue;
+            }
+            let (place, settings) = settings_of(history, config, &id, service);
+            found.push(Instance::new(site, &id, place, &settings));
+        }
+    }
+    Ok(found)
+}
+
+fn processes(site: &Site, history: &History, config: &Config) -> Result<Vec<Instance>> {
+    let mut found = Vec::new();
+    for record in history.releases() {
+        for place in instance::places(site, &record.id)? {
+            let services = in_force::leaving(Some(record), config);
+            let service = services.get(place).or(config.service.get(place));
+            let service = service.filter(|service| service.kind() == Kind::Process);
+            let unknown = || Service {
+                start: Some("a process".to_owned()),
+                ..Service::default()
+            };
+            let service = service.cloned().unwrap_or_else(unknown);
+            found.push(Instance::new(site, &record.id, place, &service));
+        }
+    }
+    Ok(found)
+}
+
+/// Every template that was ever used here, today's first.
+fn services<'a>(history: &'a History, config: &'a Config) -> impl Iterator<Item = &'a Service> {
+    let recorded = history.releases().iter().rev();
+    let recorded = recorded.filter_map(|record| record.config.as_ref());
+    std::iter::once(config)
+        .chain(recorded)
+        .flat_map(|config| &config.service)
+        .filter(|service| service.kind() == Kind::Instance)
+}
+
+/// The settings that the instance of a release was started with.
+fn settings_of(
+    history: &History,
+    config: &Config,
+    id: &ReleaseId,
+    service: &Service,
+) -> (usize, Service) {
+    let then = in_force::leaving(history.find(id), config);
+    let mut same = then.into_iter().enumerate();
+    same.find(|(_, other)| other.is_same(service))
+        .unwrap_or((0, service.clone()))
+}
