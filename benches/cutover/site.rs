@@ -47,7 +47,7 @@ impl Site {
         if server.is_python {
             site.sh(
                 "python3 -m venv --without-pip /opt/venv
-                 pip='python3 -m pip --quiet --root-user-action=ignore --python /opt/venv/bin/python'
+                 pip='python3 -m pip --quiet --python /opt/venv/bin/python'
                  $pip install gunicorn uvicorn websockets
                  python3 -m compileall -q /opt/venv",
             );
