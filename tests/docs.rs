@@ -164,6 +164,7 @@ fn documents() -> Vec<PathBuf> {
         "docs",
         "examples",
         "examples/gunicorn",
+        "examples/instance",
         "hooks",
         "tests/host",
     ];

@@ -6,8 +6,7 @@ use std::time::{Duration, Instant};
 
 use tungstenite::{Message, WebSocket};
 
-use crate::host::Host;
-use crate::load::{self, Answer, Client, Load};
+use crate::load::{self, Answer, Client};
 
 /// The clients whose requests are short: their times and gaps are the figures.
 pub const SHORT: [&str; 2] = ["new", "kept"];
@@ -15,28 +14,34 @@ pub const SHORT: [&str; 2] = ["new", "kept"];
 pub const LIMIT: Duration = Duration::from_secs(900);
 
 const QUICK: &str = "http://127.0.0.1/";
-const SLOW: &str = "http://127.0.0.1/slow?ms=2000";
 const WEBSOCKET: &str = "ws://127.0.0.1/ws";
 const BODY: usize = 1 << 20;
 /// How long a WebSocket is used, and the pause between its messages.
 const SESSION: Duration = Duration::from_secs(1);
 const BEAT: Duration = Duration::from_millis(100);
 
-/// Starts all clients. `wrk` comes beside them.
-pub fn start(host: &Host, has_websocket: bool) -> Load {
+/// One of each kind, two of most. `wrk` comes beside them.
+pub fn all(has_websocket: bool) -> Vec<Client> {
     let mut clients = vec![
         quick("new"),
         quick("new"),
         quick("kept"),
         quick("kept"),
         upload(),
-        slow(),
-        slow(),
+        slow(2_000),
+        slow(2_000),
     ];
     if has_websocket {
         clients.push(websocket());
     }
-    Load::of(host, LIMIT, clients)
+    clients
+}
+
+/// More long requests than a few workers can take at once, and the short ones between them.
+pub fn crowd() -> Vec<Client> {
+    let long = std::iter::repeat_with(|| slow(300)).take(6);
+    let short = ["new", "new", "kept", "kept"].map(quick);
+    short.into_iter().chain(long).chain([upload()]).collect()
 }
 
 fn quick(kind: &'static str) -> Client {
@@ -48,13 +53,14 @@ fn quick(kind: &'static str) -> Client {
     }
 }
 
-/// Answers of two seconds, on a connection that is kept.
-fn slow() -> Client {
+/// Answers that take so many milliseconds, on a connection that is kept.
+fn slow(millis: u32) -> Client {
     let agent = load::agent(true);
+    let url = format!("http://127.0.0.1/slow?ms={millis}");
     Client {
         kind: "slow",
         pause: Duration::from_millis(10),
-        ask: Box::new(move || load::ask_once(&agent, SLOW)),
+        ask: Box::new(move || load::ask_once(&agent, &url)),
     }
 }
 

@@ -1,5 +1,6 @@
 //! Servers behind proxies: zdd releases good and broken code and goes back, under load.
 
+use crate::clients;
 use crate::options::Options;
 use crate::outcome::Outcome;
 use crate::proxy::Proxy;
@@ -27,7 +28,7 @@ pub fn run(server: &'static Server, proxy: &Proxy, options: &Options) -> Row {
     let site = Site::install(server, proxy);
     let first = site.zdd(["release", &site.source("v0", None)]);
     first.assert_exit(0);
-    let mut trial = Trial::start(&site, server.has_websocket);
+    let mut trial = Trial::start(&site, clients::all(server.has_websocket));
     let mut good = vec!["v0".to_owned()];
     let mut broken = Vec::new();
     for number in 1..=options.releases {

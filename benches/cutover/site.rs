@@ -45,12 +45,10 @@ impl Site {
         }
         site.configure(server);
         if server.is_python {
-            site.sh(
-                "python3 -m venv --without-pip /opt/venv
+            site.sh("python3 -m venv --without-pip /opt/venv
                  pip='python3 -m pip --quiet --python /opt/venv/bin/python'
                  $pip install gunicorn uvicorn websockets
-                 python3 -m compileall -q /opt/venv",
-            );
+                 python3 -m compileall -q /opt/venv");
         }
         site.sh("systemctl daemon-reload");
         proxy.install(&site);

@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use crate::clients;
+use crate::clients::LIMIT;
 use crate::figures::{Command, Figures};
-use crate::load::Load;
+use crate::load::{Client, Load};
 use crate::site::Site;
 use crate::wrk::Wrk;
 
@@ -25,8 +25,8 @@ pub struct Trial<'a> {
 
 impl<'a> Trial<'a> {
     /// Starts the load and waits until it is steady.
-    pub fn start(site: &'a Site, has_websocket: bool) -> Self {
-        let load = clients::start(site, has_websocket);
+    pub fn start(site: &'a Site, clients: Vec<Client>) -> Self {
+        let load = Load::of(site, LIMIT, clients);
         let wrk = Wrk::start(site);
         load.go_on(STEADY);
         Trial {

@@ -1,5 +1,6 @@
 //! zdd beside what people do without it: the same code, load and host, one way after the other.
 
+use crate::clients;
 use crate::matrix::surprise;
 use crate::options::Options;
 use crate::proxy::Proxy;
@@ -35,8 +36,10 @@ const UNIT: &str = "/etc/systemd/system/gunicorn.service";
 const NGINX: &str = "/etc/nginx/conf.d/myapp.conf";
 const BY_LINK: &str = "/var/www/myapp/current/run/app.sock";
 const FIXED: &str = "/run/myapp/app.sock";
-/// The same server as in `examples/instance`.
-const WORKERS: &str = "--worker-class gthread --workers 2 --threads 8";
+/// gunicorn's own kind of worker, fewer than there are clients: requests wait in the queue of the
+/// socket, as they do on a site at its busy hour.
+const WORKERS: &str = "--workers 3";
+const WORKERS_OF_THE_EXAMPLE: &str = "--worker-class gthread --workers 2 --threads 8";
 
 /// Runs the ways asked for on one host.
 pub fn run(options: &Options, mut done: impl FnMut(&str)) -> Vec<Row> {
@@ -48,7 +51,9 @@ pub fn run(options: &Options, mut done: impl FnMut(&str)) -> Vec<Row> {
             .succeed()
             .stdout,
     );
-    site.edit(UNIT, "--workers 3", WORKERS);
+    let template = "/etc/systemd/system/myapp@.service";
+    site.edit(template, WORKERS_OF_THE_EXAMPLE, WORKERS);
+    assert!(site.read(UNIT).contains(WORKERS), "the same server in both");
     let original = site.read(UNIT);
     let mut rows = Vec::new();
     for (name, title) in NAMES.into_iter().zip(TITLES) {
@@ -71,7 +76,7 @@ fn try_way(site: &Site, name: &str, title: &str, releases: usize) -> Row {
     let version = |number: usize| format!("{name}-{number}");
     let first = deploy(site, name, &version(0), None);
     assert!(first.is_none(), "{name}: {first:?}");
-    let mut trial = Trial::start(site, false);
+    let mut trial = Trial::start(site, clients::crowd());
     for number in 1..=releases {
         let (new, old) = (version(number), version(number - 1));
         trial.command(format!("deploy of {new}"), &new, |site| {
