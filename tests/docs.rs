@@ -171,6 +171,7 @@ fn documents() -> Vec<PathBuf> {
         "docs",
         "examples",
         "examples/gunicorn",
+        "examples/instance",
         "hooks",
         "tests/host",
     ];
