@@ -1,6 +1,8 @@
 //! Instances after kills and reboots: the site comes back by itself on the right release, and
 //! nothing is left running that should not.
 
+use std::time::Duration;
+
 use crate::Case;
 use crate::load::Load;
 use crate::site::{ROOT, Site};
@@ -114,7 +116,8 @@ fn cut_at_the_gate(site: &mut Site, version: &str, point: &str) {
     site.sh(&format!("touch /run/first; rm -f {reached}"));
     let command = site.zdd(["release", &site.source(version)]).spawn();
     let wait = format!("while [ ! -e {reached} ]; do sleep 0.02; done");
-    site.program(["timeout", "60", "sh", "-c", &wait]).succeed();
+    let wait = site.program(["sh", "-c", &wait]);
+    wait.limit(Duration::from_secs(60)).succeed();
     assert_eq!(site.enabled_instances().len(), 2, "a boot must find both");
     drop(command);
 }
