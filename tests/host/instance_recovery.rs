@@ -8,6 +8,7 @@ use crate::load::Load;
 use crate::site::{ROOT, Site};
 
 pub const CASES: &[Case] = &[
+    ("instance::interrupted_while_it_starts", interrupted),
     ("instance::killed_between_any_two_steps", killed),
     ("instance::rebooted_with_the_recover_unit", || {
         rebooted(true)
@@ -76,6 +77,28 @@ fn killed() {
     let figures = load.stop();
     eprint(&format!("killed {} times: {figures}", number - 1));
     figures.assert_none_failed();
+}
+
+/// Ctrl-C while the new instance is waited for: nobody met it, and nothing of it is left.
+fn interrupted() {
+    let site = Site::of_instances_serving("v1");
+    site.configure("[hooks]", "[hooks]\ncheck = \"true\"");
+    site.append_code("v2", "time.sleep(1000)");
+    let before = site.current();
+    let command = site.zdd(["--json", "release", &site.source("v2")]).spawn();
+    let wait = "while ! systemctl list-units --plain --no-legend 'myapp@*' | grep -c . | grep -q 2
+                do sleep 0.05; done";
+    let wait = site.program(["sh", "-c", wait]);
+    wait.limit(Duration::from_secs(30)).succeed();
+    std::thread::sleep(Duration::from_millis(500));
+    command.signal(nix::sys::signal::Signal::SIGINT);
+    crate::outcome::Outcome::of(command.wait())
+        .assert_exit(130)
+        .assert_field("/outcome", "interrupted")
+        .assert_field("/serving", before.as_str());
+    assert_eq!(site.instances(), std::slice::from_ref(&before));
+    assert_eq!(site.enabled_instances(), [before]);
+    site.assert_tidy();
 }
 
 fn eprint(text: &str) {

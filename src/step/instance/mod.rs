@@ -69,7 +69,13 @@ pub fn undo(stage: &mut Stage<'_>, place: usize) -> Result<()> {
             was_enabled: true,
         }) => Ok(()),
         Some(Begun { ran: true, .. }) => disable(&instance, &stage.patience()),
-        Some(_) => retire(&instance, stage.report, &stage.patience()),
+        Some(_) if stage.was_switched() => retire(&instance, stage.report, &stage.patience()),
+        // Only zdd's own checks ever talked to it.
+        Some(_) => {
+            let disabled = disable(&instance, &stage.patience());
+            stop_at_once(&instance, stage.report, &stage.patience())?;
+            disabled
+        }
     }
 }
 
