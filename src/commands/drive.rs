@@ -133,6 +133,7 @@ pub(super) fn outcome(
         cutover,
         running: stage.running,
         restored: stage.restored,
+        already: None,
         doubt: None,
         cause: None,
         notes: Vec::new(),

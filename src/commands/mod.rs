@@ -3,6 +3,7 @@
 
 pub mod aftermath;
 pub mod check;
+pub mod code;
 pub mod completions;
 pub mod drive;
 pub mod ending;
