@@ -97,6 +97,10 @@ fn prepare(
     let found = code::refuse_with(findings, found)?;
     before::warn(&seen, config, context.report);
     let code = found.code(context, request.switching.is_dry_run, &patience)?;
+    if request.is_if_changed && code.revision.is_none() {
+        let note = "the source names no revision: whether it has changed is not known";
+        context.report.note(note);
+    }
     if let Some(already) = code
         .already(context, history)
         .filter(|_| request.is_if_changed)

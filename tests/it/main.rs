@@ -11,6 +11,7 @@ mod clock;
 mod config;
 mod dry_run;
 mod first_release;
+mod git;
 mod health;
 mod hooks;
 mod json;

@@ -11,7 +11,7 @@ mod survey;
 use std::fmt;
 use std::time::Instant;
 
-use camino::{Utf8Path, Utf8PathBuf};
+use camino::{Utf8Component, Utf8Path, Utf8PathBuf};
 use serde::{Deserialize, Serialize};
 
 use self::mirror::Mirror;
@@ -70,6 +70,14 @@ impl fmt::Display for Commit {
     }
 }
 
+/// The path as git has it, without `.` in it.
+fn plain(path: &Utf8Path) -> Utf8PathBuf {
+    let parts = path.components();
+    parts
+        .filter(|part| *part != Utf8Component::CurDir)
+        .collect()
+}
+
 /// The first digits of a commit's number.
 fn brief(id: &str) -> &str {
     id.get(..BRIEF).unwrap_or(id)
@@ -92,6 +100,7 @@ pub struct Repository<'a> {
     settings: &'a schema::Source,
     url: &'a str,
     reference: Option<&'a str>,
+    subdir: Option<Utf8PathBuf>,
 }
 
 impl<'a> Repository<'a> {
@@ -106,6 +115,7 @@ impl<'a> Repository<'a> {
             settings,
             url: settings.git.as_deref()?,
             reference: reference.or(settings.reference.as_deref()),
+            subdir: settings.subdir.as_deref().map(plain),
         })
     }
 
@@ -164,9 +174,10 @@ impl<'a> Repository<'a> {
         let mirror = fetching.mirror(None, self.remote());
         mirror.make(wanted.is_sha256)?;
         let id = self.brought(wanted, &mirror)?;
-        let subdir = self.settings.subdir.as_deref();
-        let survey = mirror.survey(&id, subdir)?.unwrap_or_default();
-        if let Some(subdir) = subdir.filter(|_| survey.room.inodes <= 1) {
+        let subdir = self.subdir.as_deref();
+        let survey = mirror.survey(&id, subdir)?;
+        let survey = survey.ok_or_else(|| Error::failed("the mirror changed meanwhile"))?;
+        if let Some(subdir) = subdir.filter(|_| !survey.has_subdir) {
             let what = format!("there is no directory `{subdir}` in {}", wanted.name);
             return Err(Error::failed(what).hint("change `subdir` in zdd.toml"));
         }
@@ -257,7 +268,7 @@ impl<'a> Repository<'a> {
             url: git_url::masked(self.url),
             name: wanted.name.clone(),
             id: id.to_owned(),
-            subdir: self.settings.subdir.clone(),
+            subdir: self.subdir.clone(),
             modules,
         }
     }
