@@ -84,7 +84,7 @@ fn preconditions(context: &Context<'_>) -> Result<Vec<Trap>> {
         release: &release,
     };
     let mut findings = conditions.findings_for_release()?;
-    findings.extend(conditions.too_little_room(|| Ok(None))?);
+    findings.extend(conditions.too_little_room(conditions.usual_room())?);
     let patience = Patience::of_command();
     if let Some(repository) = Repository::of(&context.site, &config.source, None) {
         let missing = conditions.missing_git();

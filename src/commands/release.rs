@@ -90,7 +90,10 @@ fn prepare(
         return Ok(Prepared::Unchanged(already));
     }
     let mut findings = conditions.findings_for_release()?;
-    let room = || found.as_ref().map_or(Ok(None), code::Found::room);
+    let room = match (conditions.usual_room(), &found) {
+        (None, Ok(found)) => found.room()?,
+        (usual, _) => usual,
+    };
     findings.extend(conditions.too_little_room(room)?);
     let seen = before::look(&context.site, config, &release, from, &patience);
     findings.extend(seen.findings.iter().cloned());
@@ -107,7 +110,7 @@ fn prepare(
     {
         return Ok(Prepared::Unchanged(already));
     }
-    refuse(conditions.too_little_room(|| Ok(code.room))?)?;
+    refuse(conditions.too_little_room(code.room)?)?;
     let planned = planned(context, request, (history, release, began), code, seen);
     Ok(Prepared::Plan(Box::new(planned)))
 }

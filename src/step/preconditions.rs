@@ -13,7 +13,7 @@ use crate::hook::env_file::EnvFile;
 use crate::host::tree::measure::Room;
 use crate::host::{disk, memory};
 use crate::report::time::bytes as size_text;
-use crate::site::{History, Record, ReleaseId, Site};
+use crate::site::{History, ReleaseId, Site};
 
 /// The site and the settings, before a release is begun.
 pub struct Preconditions<'a> {
@@ -168,25 +168,28 @@ impl Preconditions<'_> {
         (!is_on_path("git")).then(|| Finding::new(message).hint(hint))
     }
 
-    /// Room for one more release of the size of the last one, or for what `needed` says when none
-    /// is known, and what `[require]` asks for.
+    /// The room that the last release took, the live one before all others.
+    pub fn usual_room(&self) -> Option<Room> {
+        let releases = || self.history.releases().iter().rev();
+        let mut sized = self.history.live().into_iter().chain(releases());
+        sized.find_map(|record| {
+            Some(Room {
+                bytes: record.bytes?,
+                inodes: record.inodes?,
+            })
+        })
+    }
+
+    /// Room for one more release, as far as it is known how much that is, and what `[require]` asks
+    /// for.
     ///
     /// # Errors
     /// When the file system refuses to answer at all.
-    pub fn too_little_room(
-        &self,
-        needed: impl FnOnce() -> Result<Option<Room>>,
-    ) -> Result<Vec<Finding>> {
+    pub fn too_little_room(&self, needed: Option<Room>) -> Result<Vec<Finding>> {
         let mut ancestors = self.site.root().ancestors();
         let there = ancestors.find(|path| path.is_dir());
         let free = disk::free_space(there.unwrap_or(Utf8Path::new("/")))?;
-        let releases = || self.history.releases().iter().rev();
-        let sized = self.history.live().into_iter().chain(releases());
-        let size = |record: &Record| Some((record.bytes?, record.inodes?));
-        let (bytes, inodes) = match sized.filter_map(size).next() {
-            Some(size) => size,
-            None => needed()?.map_or((0, 0), |room| (room.bytes, room.inodes)),
-        };
+        let Room { bytes, inodes } = needed.unwrap_or_default();
         let required = self
             .config
             .require

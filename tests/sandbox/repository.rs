@@ -73,6 +73,14 @@ impl Repository {
     }
 }
 
+/// The disk space that everything below a directory takes.
+pub fn kibibytes(directory: &Path) -> u64 {
+    use std::os::unix::fs::MetadataExt;
+    let files = walkdir::WalkDir::new(directory).into_iter().flatten();
+    let blocks: u64 = files.map(|entry| entry.metadata().unwrap().blocks()).sum();
+    blocks / 2
+}
+
 /// git in a directory, as nobody in particular.
 pub fn git(directory: &Path) -> Program {
     let mut git = Program::new("git").dir(directory);

@@ -85,7 +85,16 @@ impl Unpacking {
     /// # Errors
     /// At the first entry that cannot be written, that leads out of the folder, is there already, or
     /// is neither a file nor a link nor a folder. What was written stays.
-    pub fn unpack(&mut self, stream: impl Read, placing: &Placing<'_>) -> Result<End> {
+    pub fn unpack(&mut self, mut stream: impl Read, placing: &Placing<'_>) -> Result<End> {
+        let end = self.entries(&mut stream, placing)?;
+        if let End::Broken(_) = end {
+            return Ok(end);
+        }
+        // Behind the last entry comes padding; who writes it must not be cut off.
+        Ok(io::copy(&mut stream, &mut io::sink()).map_or_else(End::Broken, |_| End::Whole))
+    }
+
+    fn entries(&mut self, stream: &mut impl Read, placing: &Placing<'_>) -> Result<End> {
         let mut archive = Archive::new(stream);
         let entries = match archive.entries() {
             Ok(entries) => entries,

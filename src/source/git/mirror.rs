@@ -69,7 +69,7 @@ impl<'a> Mirror<'a> {
     pub fn make(&self, is_sha256: bool) -> Result<bool> {
         let format = if is_sha256 { "sha256" } else { "sha1" };
         if self.format()?.as_deref() == Some(format) {
-            self.sweep();
+            sweep(&self.path);
             return Ok(false);
         }
         self.remove()?;
@@ -170,6 +170,8 @@ impl<'a> Mirror<'a> {
             .remote
             .command(self.patience, FETCH_TIMEOUT)
             .arg(format!("--git-dir={}", self.path))
+            // What was fetched is there as a whole pack or not at all.
+            .args(["-c", "fetch.unpackLimit=1"])
             // Housekeeping of git is done before anything else goes on.
             .args([
                 "-c",
@@ -191,6 +193,8 @@ impl<'a> Mirror<'a> {
         match finished.ending.is_success() {
             true => Ok(()),
             false => {
+                // On a full disk it would stand in the way of all that follows.
+                sweep(&self.path);
                 let what = format!("cannot fetch from `{}`", self.remote.shown());
                 Err(self.remote.failure(what, &finished))
             }
@@ -232,23 +236,22 @@ impl<'a> Mirror<'a> {
         Ok(told.ending.is_success().then_some(format))
     }
 
-    /// Removes what a killed git left: locks that nobody holds, and packs that were never whole.
-    fn sweep(&self) {
-        let is_object = |entry: &walkdir::DirEntry| {
-            entry.depth() == 2 && entry.file_type().is_dir() && entry.file_name().len() == 2
-        };
-        let walk = walkdir::WalkDir::new(&self.path).into_iter();
-        for entry in walk.filter_entry(|entry| !is_object(entry)).flatten() {
-            let name = entry.file_name().to_string_lossy();
-            let is_left = name.ends_with(".lock") || name.starts_with("tmp_") || name == "gc.pid";
-            if is_left && !entry.file_type().is_dir() {
-                let _ = fs::remove_file(entry.path());
-            }
-        }
-    }
-
     fn remove(&self) -> Result<()> {
         remove(&self.path)
+    }
+}
+
+/// Removes what a git that was killed, or ended by a power cut, left in a mirror: locks that nobody
+/// holds, packs that were never whole, empty files.
+pub(super) fn sweep(mirror: &Utf8Path) {
+    for entry in walkdir::WalkDir::new(mirror).into_iter().flatten() {
+        let name = entry.file_name().to_string_lossy();
+        let is_left = name.ends_with(".lock") || name.starts_with("tmp_") || name == "gc.pid";
+        // A power cut leaves files without their contents; nothing of git is empty.
+        let is_empty = || entry.metadata().is_ok_and(|metadata| metadata.len() == 0);
+        if !entry.file_type().is_dir() && (is_left || is_empty()) {
+            let _ = fs::remove_file(entry.path());
+        }
     }
 }
 

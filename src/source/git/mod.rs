@@ -281,6 +281,16 @@ impl<'a> Repository<'a> {
     }
 }
 
+/// Removes what a fetch left that was killed. Only under the lock.
+pub fn sweep(site: &Site) {
+    let Ok(mirrors) = site.mirrors_dir().read_dir_utf8() else {
+        return;
+    };
+    for mirror in mirrors.flatten() {
+        mirror::sweep(mirror.path());
+    }
+}
+
 /// A fetch under way.
 struct Fetching<'a> {
     site: &'a Site,

@@ -109,6 +109,19 @@ fn a_stream_that_breaks_off_is_no_whole_one() {
 }
 
 #[test]
+fn the_padding_behind_the_last_entry_is_read_too() {
+    let scratch = Scratch::new();
+    let to = scratch.folder("to");
+    let mut bytes = stream(&[(FILE, b"a", b"x")]);
+    bytes.extend([0; 20_000]);
+    let mut rest = &bytes[..];
+    let mut unpacking = Unpacking::into(&to, b"version").unwrap();
+    let ended = unpacking.unpack(&mut rest, &|path, _| Some(path.to_owned()));
+    assert!(matches!(ended.unwrap(), End::Whole));
+    assert!(rest.is_empty());
+}
+
+#[test]
 fn what_is_left_out_is_skipped_and_what_is_marked_is_told() {
     let scratch = Scratch::new();
     let to = scratch.folder("to");
