@@ -56,8 +56,14 @@ struct Global {
 enum Verb {
     /// Build a release, switch to it, prove that it runs; or put everything back
     Release {
-        /// The directory of the new code [default: `[source] path`]
+        /// The directory of the new code [default: `git` or `path` of `[source]`]
         source: Option<Utf8PathBuf>,
+        /// The branch, tag or commit of a git source [default: `ref` of `[source]`]
+        #[arg(long = "ref", value_name = "REF")]
+        reference: Option<String>,
+        /// Do nothing when the live release already has this revision
+        #[arg(long)]
+        if_changed: bool,
         #[command(flatten)]
         switch: Switch,
     },
@@ -212,9 +218,16 @@ fn dispatch(
         Ok(run(&context).unwrap_or_else(|error| ending::tell_error(&context, error)))
     };
     match &cli.verb {
-        Verb::Release { source, switch } => {
+        Verb::Release {
+            source,
+            reference,
+            if_changed,
+            switch,
+        } => {
             let request = commands::release::Request {
                 source: source.clone(),
+                reference: reference.clone(),
+                is_if_changed: *if_changed,
                 switching: switch.request(),
             };
             on_site(&|context| commands::release::run(context, &request))

@@ -16,6 +16,7 @@ use crate::running::trap::{self, Level};
 use crate::service::timer::Timer;
 use crate::service::{Unit, UnitState};
 use crate::site::History;
+use crate::source::git::Repository;
 use crate::step::preconditions::Preconditions;
 use crate::step::{advice, before, name_of};
 
@@ -87,15 +88,15 @@ fn preconditions(context: &Context<'_>) -> Result<Vec<Trap>> {
         release: &release,
     };
     let mut findings = conditions.findings_for_release()?;
-    findings.extend(conditions.too_little_room(None)?);
+    findings.extend(conditions.too_little_room(conditions.usual_room())?);
+    let patience = Patience::of_command();
+    if let Some(repository) = Repository::of(&context.site, &config.source, None) {
+        let missing = conditions.missing_git();
+        let asked = || repository.ask(&patience).err().map(Finding::from);
+        findings.extend(missing.or_else(asked));
+    }
     let live = history.current().release();
-    let seen = before::look(
-        &context.site,
-        config,
-        &release,
-        live,
-        &Patience::of_command(),
-    );
+    let seen = before::look(&context.site, config, &release, live, &patience);
     findings.extend(seen.findings);
     let mut traps: Vec<Trap> = findings
         .into_iter()

@@ -137,6 +137,7 @@ pub(super) fn outcome(
         running: stage.running,
         queues: stage.queues,
         restored: stage.restored,
+        already: None,
         doubt: None,
         cause: None,
         notes: Vec::new(),

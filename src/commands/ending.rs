@@ -47,6 +47,9 @@ pub struct Outcome {
     /// What went wrong, whole; the JSON has it in `error`.
     #[serde(skip)]
     pub cause: Option<Error>,
+    /// What the live release is already, when nothing was to be done.
+    #[serde(skip)]
+    pub already: Option<String>,
     /// Why a live release is not proved to run.
     #[serde(skip)]
     pub doubt: Option<String>,
@@ -96,6 +99,30 @@ impl Outcome {
             queues: Vec::new(),
             restored: Vec::new(),
             cause: Some(error),
+            already: None,
+            doubt: None,
+            notes: Vec::new(),
+        }
+    }
+
+    /// The end of a command that found nothing to do. `already` says what is live.
+    pub fn unchanged(site: &Site, already: String, preconditions: StepTime) -> Outcome {
+        let serving = serving(site);
+        Outcome {
+            schema: SCHEMA,
+            outcome: Ending::Unchanged,
+            release: None,
+            from: serving.clone(),
+            serving,
+            error: None,
+            errors: Vec::new(),
+            steps: vec![preconditions],
+            cutover: None,
+            running: Vec::new(),
+            queues: Vec::new(),
+            restored: Vec::new(),
+            cause: None,
+            already: Some(already),
             doubt: None,
             notes: Vec::new(),
         }
@@ -117,7 +144,7 @@ impl Outcome {
 pub fn tell(context: &Context<'_>, outcome: &Outcome) -> Result<ExitCode> {
     if context.json {
         let printed = stdout::json(outcome);
-        if outcome.outcome == Ending::Refused {
+        if matches!(outcome.outcome, Ending::Refused | Ending::Unchanged) {
             printed?;
         }
     }
@@ -190,6 +217,9 @@ pub fn failure(step: Option<String>, error: &Error) -> Failure {
 }
 
 fn success(outcome: &Outcome) -> String {
+    if let Some(already) = &outcome.already {
+        return closing::success("unchanged", already);
+    }
     let release = outcome
         .release
         .as_ref()
@@ -224,7 +254,7 @@ fn state_of(context: &Context<'_>, outcome: &Outcome) -> String {
         Ending::Failed | Ending::Refused | Ending::Interrupted | Ending::Locked => {
             format!("{state}; nothing changed for users")
         }
-        Ending::Live => state,
+        Ending::Live | Ending::Unchanged => state,
     }
 }
 

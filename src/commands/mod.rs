@@ -3,6 +3,7 @@
 
 pub mod aftermath;
 pub mod check;
+pub mod code;
 pub mod completions;
 mod cutover;
 pub mod drive;

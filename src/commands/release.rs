@@ -1,26 +1,32 @@
 //! `zdd release [SOURCE]`: build, switch, prove; or put everything back.
 
-use camino::{Utf8Path, Utf8PathBuf};
+use camino::Utf8PathBuf;
+use time::OffsetDateTime;
 
 use super::Context;
+use super::code::{self, Asked, Code};
 use super::ending::{self, Outcome};
-use super::switching::{self, refuse};
-use crate::error::{Context as _, Error, Finding, Result};
+use super::switching::{self, Prepared, refuse};
+use crate::error::{Context as _, ErrorKind, Result};
 use crate::exit_code::ExitCode;
 use crate::hook::Verb;
 use crate::host::signal::Patience;
 use crate::host::user;
-use crate::plan::{self, Plan};
-use crate::site::{History, Record, State, make_dir};
-use crate::source::directory::Directory;
+use crate::plan;
+use crate::site::{History, Record, ReleaseId, State, make_dir};
+use crate::step::before::Before;
 use crate::step::preconditions::Preconditions;
 use crate::step::{Mission, before, in_force};
 
 /// What was asked for.
 #[derive(Debug, Clone, Default)]
 pub struct Request {
-    /// The directory to release; `[source] path` otherwise.
+    /// The directory to release; what `[source]` names otherwise.
     pub source: Option<Utf8PathBuf>,
+    /// The branch, tag or commit of a git source; `[source] ref` otherwise.
+    pub reference: Option<String>,
+    /// Whether nothing is to be done when the live release has this revision.
+    pub is_if_changed: bool,
     /// What can be asked of every switch.
     pub switching: switching::Request,
 }
@@ -30,13 +36,18 @@ pub struct Request {
 /// # Errors
 /// When the result cannot be printed.
 pub fn run(context: &Context<'_>, request: &Request) -> Result<ExitCode> {
+    let refused = |error| ending::tell(context, &Outcome::refused(Some(&context.site), error));
+    let asked = match Asked::of(context, request) {
+        Ok(asked) => asked,
+        Err(error) => return refused(error),
+    };
     if !request.switching.is_dry_run
         && let Err(error) = found(context)
     {
-        return ending::tell(context, &Outcome::refused(Some(&context.site), error));
+        return refused(error);
     }
     switching::run(context, &request.switching, |history| {
-        prepare(context, request, history)
+        prepare(context, request, &asked, history)
     })
 }
 
@@ -46,47 +57,85 @@ fn found(context: &Context<'_>) -> Result<()> {
     make_dir(&context.site.releases_dir(), 0o755).context("cannot make the site")
 }
 
-/// Looks at everything, and makes the plan or says all that stands against it.
-fn prepare(context: &Context<'_>, request: &Request, history: &History) -> Result<(Plan, Record)> {
+/// Looks at everything, and makes the plan or says all that stands against it. What takes long, a
+/// fetch, comes last.
+fn prepare(
+    context: &Context<'_>,
+    request: &Request,
+    asked: &Asked<'_>,
+    history: &History,
+) -> Result<Prepared> {
     let config = &context.config;
-    let source = source_of(context, request)?;
-    let directory = Directory::open(
-        &source,
-        &config.source.exclude,
-        context.site.root(),
-        &context.site.releases_dir(),
-    );
-    let now = context.clock.now();
-    let release = history.next_id(now);
-    let from = history.current().release().cloned();
+    let began = context.clock.now();
+    let release = history.next_id(began);
+    let from = history.current().release();
     let conditions = Preconditions {
         site: &context.site,
         config,
         history,
         release: &release,
     };
-    let mut findings = conditions.findings_for_release()?;
-    findings.extend(conditions.too_little_room(directory.as_ref().ok())?);
     let patience = Patience::of_command();
-    let seen = before::look(&context.site, config, &release, from.as_ref(), &patience);
+    let found = match asked.look(context, &conditions, &patience) {
+        Err(error) if error.kind == ErrorKind::Interrupted => return Err(error),
+        found => found,
+    };
+    let already = |found: &code::Found<'_>| found.already(context, history);
+    if let Some(already) = found
+        .as_ref()
+        .ok()
+        .filter(|_| request.is_if_changed)
+        .and_then(already)
+    {
+        return Ok(Prepared::Unchanged(already));
+    }
+    let mut findings = conditions.findings_for_release()?;
+    let room = match (conditions.usual_room(), &found) {
+        (None, Ok(found)) => found.room()?,
+        (usual, _) => usual,
+    };
+    findings.extend(conditions.too_little_room(room)?);
+    let seen = before::look(&context.site, config, &release, from, &patience);
     findings.extend(seen.findings.iter().cloned());
-    let directory = directory
-        .map_err(|error| findings.push(Finding::from(error)))
-        .ok();
-    refuse(findings)?;
+    let found = code::refuse_with(findings, found)?;
     before::warn(&seen, config, context.report);
-    let revision = directory.and_then(|directory| directory.revision(&patience));
+    let code = found.code(context, request.switching.is_dry_run, &patience)?;
+    if request.is_if_changed && code.revision.is_none() {
+        let note = "the source names no revision: whether it has changed is not known";
+        context.report.note(note);
+    }
+    if let Some(already) = code
+        .already(context, history)
+        .filter(|_| request.is_if_changed)
+    {
+        return Ok(Prepared::Unchanged(already));
+    }
+    refuse(conditions.too_little_room(code.room)?)?;
+    let planned = planned(context, request, (history, release, began), code, seen);
+    Ok(Prepared::Plan(Box::new(planned)))
+}
+
+fn planned(
+    context: &Context<'_>,
+    request: &Request,
+    (history, release, began): (&History, ReleaseId, OffsetDateTime),
+    code: Code,
+    seen: Before,
+) -> (plan::Plan, Record) {
+    let config = context.config.without_credentials();
+    let Code {
+        source, revision, ..
+    } = code;
+    let version = revision.as_ref();
+    let skipped_hooks = &request.switching.skipped_hooks;
     let record = Record {
-        created_at: Some(now),
+        created_at: Some(began),
         performer: Some(user::performer()),
-        revision: revision.as_ref().map(|revision| revision.id.clone()),
-        branch: revision
-            .as_ref()
-            .and_then(|revision| revision.branch.clone()),
-        source: Some(source.to_string()),
-        skipped_hooks: request
-            .switching
-            .skipped_hooks
+        revision: version.map(|revision| revision.id.clone()),
+        branch: version.and_then(|revision| revision.branch.clone()),
+        is_dirty: version.is_some_and(|revision| revision.is_dirty),
+        source: Some(source.place().to_owned()),
+        skipped_hooks: skipped_hooks
             .iter()
             .map(|hook| hook.name().to_owned())
             .collect(),
@@ -97,38 +146,16 @@ fn prepare(context: &Context<'_>, request: &Request, history: &History) -> Resul
         verb: Verb::Release,
         release,
         seq: record.seq,
-        from,
-        config: config.clone(),
+        from: history.current().release().cloned(),
+        leaving: in_force::leaving(history.live(), &config),
+        config,
         performer: user::performer(),
-        started_at: now,
+        started_at: began,
         source: Some(source),
         revision,
-        skipped_hooks: request.switching.skipped_hooks.clone(),
-        leaving: in_force::leaving(history.live(), config),
+        skipped_hooks: skipped_hooks.clone(),
         services_before: seen.services,
         health_before: seen.health,
     };
-    Ok((plan::release::plan(mission), record))
-}
-
-fn source_of(context: &Context<'_>, request: &Request) -> Result<Utf8PathBuf> {
-    let named = request
-        .source
-        .clone()
-        .or_else(|| context.config.source.path.clone());
-    let named = named.ok_or_else(|| {
-        Error::usage("no source is named")
-            .hint("zdd release DIRECTORY, or `[source] path` in zdd.toml")
-    })?;
-    absolute(&named)
-}
-
-/// The path from `/` on. `..` after a link means what the shell means by it.
-fn absolute(path: &Utf8Path) -> Result<Utf8PathBuf> {
-    if path.components().any(|part| part.as_str() == "..")
-        && let Ok(resolved) = path.canonicalize_utf8()
-    {
-        return Ok(resolved);
-    }
-    Ok(camino::absolute_utf8(path)?.components().collect())
+    (plan::release::plan(mission), record)
 }

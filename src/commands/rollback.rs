@@ -2,13 +2,14 @@
 //! one; as careful as a release.
 
 use super::Context;
-use super::switching::{self, refuse};
+use super::switching::{self, Prepared, refuse};
+use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::exit_code::ExitCode;
 use crate::hook::Verb;
 use crate::host::signal::Patience;
 use crate::host::user;
-use crate::plan::{self, Plan};
+use crate::plan;
 use crate::site::{History, Record, ReleaseId};
 use crate::source::revision::Revision;
 use crate::step::preconditions::Preconditions;
@@ -35,7 +36,7 @@ pub fn run(context: &Context<'_>, request: &Request) -> Result<ExitCode> {
     })
 }
 
-fn prepare(context: &Context<'_>, request: &Request, history: &History) -> Result<(Plan, Record)> {
+fn prepare(context: &Context<'_>, request: &Request, history: &History) -> Result<Prepared> {
     let from = history.current().usable(&context.site)?;
     let target = target(history, request)?;
     if from.as_ref() == Some(&target.id) {
@@ -45,7 +46,12 @@ fn prepare(context: &Context<'_>, request: &Request, history: &History) -> Resul
         )));
     }
     fence(history, target, request.is_forced)?;
-    let config = &in_force::with_services_of(Some(target), &context.config);
+    // It keeps the source that it was made from, whatever is fetched today.
+    let source = target.config.as_ref().map(|config| config.source.clone());
+    let config = &Config {
+        source: source.unwrap_or_default(),
+        ..in_force::with_services_of(Some(target), &context.config)
+    };
     let conditions = Preconditions {
         site: &context.site,
         config,
@@ -72,13 +78,15 @@ fn prepare(context: &Context<'_>, request: &Request, history: &History) -> Resul
             id,
             time: None,
             branch: target.branch.clone(),
+            is_dirty: target.is_dirty,
         }),
         skipped_hooks: request.switching.skipped_hooks.clone(),
         leaving: in_force::leaving(history.live(), &context.config),
         services_before: seen.services,
         health_before: seen.health,
     };
-    Ok((plan::rollback::plan(mission), target.clone()))
+    let planned = (plan::rollback::plan(mission), target.clone());
+    Ok(Prepared::Plan(Box::new(planned)))
 }
 
 /// The release to go to. Never a newer one by accident.

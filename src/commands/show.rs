@@ -72,7 +72,13 @@ fn facts(context: &Context<'_>, record: &Record) -> String {
             .map(|ms| duration(Duration::from_millis(ms)))
             .unwrap_or_default(),
     );
-    line("revision", record.revision.as_deref().unwrap_or_default());
+    let changes = match record.is_dirty {
+        true => ", with changes that are not committed",
+        false => "",
+    };
+    let revision = record.revision.as_ref();
+    let revision = revision.map(|revision| format!("{revision}{changes}"));
+    line("revision", &revision.unwrap_or_default());
     line("branch", record.branch.as_deref().unwrap_or_default());
     line("by", record.performer.as_deref().unwrap_or_default());
     line("source", record.source.as_deref().unwrap_or_default());

@@ -23,6 +23,15 @@ pub struct Request {
     pub skipped_hooks: Vec<Point>,
 }
 
+/// What a command comes to once everything was looked at.
+#[derive(Debug)]
+pub enum Prepared {
+    /// There is something to do.
+    Plan(Box<(Plan, Record)>),
+    /// There is not: what is live is what was asked for, as this text says.
+    Unchanged(String),
+}
+
 /// Prepares a plan, drives it, and tells how it ended.
 ///
 /// # Errors
@@ -30,10 +39,10 @@ pub struct Request {
 pub fn run(
     context: &Context<'_>,
     request: &Request,
-    prepare: impl FnOnce(&History) -> Result<(Plan, Record)>,
+    prepare: impl FnOnce(&History) -> Result<Prepared>,
 ) -> Result<ExitCode> {
     let ended = if request.is_dry_run {
-        show(context, prepare).map(|()| None)
+        show(context, prepare)
     } else {
         drive_prepared(context, request.wait, prepare).map(Some)
     };
@@ -47,29 +56,50 @@ pub fn run(
 /// Prints the plan; changes nothing.
 fn show(
     context: &Context<'_>,
-    prepare: impl FnOnce(&History) -> Result<(Plan, Record)>,
-) -> Result<()> {
+    prepare: impl FnOnce(&History) -> Result<Prepared>,
+) -> Result<Option<Outcome>> {
+    let began = Instant::now();
     let history = History::load(&context.site)?;
     unfinished::note(context);
-    let (plan, _) = prepare(&history)?;
-    context.print(&plan, || plan.to_string()).map(drop)
+    match prepare(&history)? {
+        Prepared::Plan(planned) => {
+            let (plan, _) = *planned;
+            context.print(&plan, || plan.to_string())?;
+            Ok(None)
+        }
+        Prepared::Unchanged(already) => {
+            let outcome = Outcome::unchanged(&context.site, already, preconditions(began));
+            Ok(Some(outcome))
+        }
+    }
 }
 
 fn drive_prepared(
     context: &Context<'_>,
     wait: Duration,
-    prepare: impl FnOnce(&History) -> Result<(Plan, Record)>,
+    prepare: impl FnOnce(&History) -> Result<Prepared>,
 ) -> Result<Outcome> {
     let began = Instant::now();
     let _lock = context.take_over(wait)?;
     let history = context.settled_history()?;
-    let (plan, record) = prepare(&history)?;
-    let preconditions = StepTime {
+    match prepare(&history)? {
+        Prepared::Plan(planned) => {
+            let (plan, record) = *planned;
+            drive::begin(context, &plan, record, vec![preconditions(began)])
+        }
+        Prepared::Unchanged(already) => {
+            let preconditions = preconditions(began);
+            Ok(Outcome::unchanged(&context.site, already, preconditions))
+        }
+    }
+}
+
+fn preconditions(began: Instant) -> StepTime {
+    StepTime {
         name: "preconditions".to_owned(),
         ms: millis_since(began),
         ok: true,
-    };
-    drive::begin(context, &plan, record, vec![preconditions])
+    }
 }
 
 /// All findings as one refusal; none lets the command go on.

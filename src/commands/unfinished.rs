@@ -21,6 +21,7 @@ use crate::saga::journal::{self, Event, Journal, Progress};
 use crate::saga::{LAST_ATTEMPT, Reversible};
 use crate::site::record::{self, Found};
 use crate::site::{Record, ReleaseId, State, link, lock};
+use crate::source::git;
 use crate::step::run_hook::{self, Leader};
 use crate::step::{Means, Stage, prune};
 
@@ -315,6 +316,7 @@ fn sweep(context: &Context<'_>) -> Result<()> {
         fs::remove_file(&journal)?;
     }
     hook::sweep_notes();
+    git::sweep(site);
     if let Err(error) = prune::sweep(site) {
         context.report.warning(&error.to_string());
     }

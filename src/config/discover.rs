@@ -7,6 +7,7 @@
 
 use camino::{Utf8Path, Utf8PathBuf, absolute_utf8};
 
+use super::git_url;
 use super::parse::parse;
 use super::schema::Config;
 use crate::error::{Context, Error, ErrorKind, Finding, Result};
@@ -28,8 +29,8 @@ pub struct Request {
 /// The settings of a site, ready to be used.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Loaded {
-    /// `root` and `name` are always there; `root`, `env_file` and `source.path` are absolute, with
-    /// symlinks as the user wrote them.
+    /// `root` and `name` are always there; `root`, `env_file`, `source.path` and a path in
+    /// `source.git` are absolute, with symlinks as the user wrote them.
     pub config: Config,
     /// The file that was read, absolute; `None` when the defaults hold.
     pub file: Option<Utf8PathBuf>,
@@ -176,6 +177,14 @@ fn relative_to(directory: &Utf8Path, mut config: Config) -> Result<Config> {
     let paths = [&mut config.env_file, &mut config.source.path];
     for path in paths.into_iter().flatten() {
         *path = absolute(&directory.join(&*path))?;
+    }
+    if let Some(url) = config
+        .source
+        .git
+        .as_mut()
+        .filter(|url| git_url::is_path(url))
+    {
+        *url = absolute(&directory.join(&*url))?.into_string();
     }
     Ok(config)
 }

@@ -6,6 +6,7 @@ use std::ops::Range;
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet, normalize_untrusted_str};
 use camino::Utf8Path;
 
+use super::git_url;
 use crate::error::Finding;
 
 /// So many columns of the source are shown around the underlined part.
@@ -117,7 +118,7 @@ impl<'a> SourceText<'a> {
     }
 
     fn picture(&self, line: usize, span: Range<usize>, mistake: &Mistake) -> String {
-        let snippet = Snippet::source(self.line_text(line))
+        let snippet = Snippet::source(git_url::blotted(self.line_text(line)))
             .path(self.file.as_str())
             .line_start(line + 1)
             .annotation(AnnotationKind::Primary.span(span));

@@ -4,6 +4,7 @@
 //! editors use and what [`parse`](parse()) holds a file against; [`discover`] finds the file.
 
 pub mod discover;
+pub mod git_url;
 mod json_schema;
 mod mistake;
 mod parse;

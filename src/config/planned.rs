@@ -4,10 +4,7 @@
 /// Where such a key may stand, and which ones.
 const PLANNED: [(&str, &[&str]); 4] = [
     ("", &["cache", "proxy"]),
-    (
-        "source",
-        &["artifact", "git", "ref", "subdir", "submodules"],
-    ),
+    ("source", &["artifact"]),
     ("shared", &["bridge"]),
     ("service", &["cwd", "pid_file", "program", "stop", "warm"]),
 ];

@@ -5,6 +5,7 @@ use camino::Utf8PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::git_url;
 use super::units::{Size, Span};
 
 mod service;
@@ -64,6 +65,15 @@ impl Default for Config {
     }
 }
 
+impl Config {
+    /// The settings as they may be recorded: no password or token of an address in them.
+    pub fn without_credentials(&self) -> Config {
+        let mut config = self.clone();
+        config.source.git = config.source.git.map(|url| git_url::masked(&url));
+        config
+    }
+}
+
 /// Where the files of a release come from, when no SOURCE argument is given.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -71,6 +81,17 @@ pub struct Source {
     /// A directory on this host.
     #[schemars(with = "Option<String>")]
     pub path: Option<Utf8PathBuf>,
+    /// A git repository: a path on this host, `https://…`, `ssh://…`, `git://…` or
+    /// `user@host:path`.
+    pub git: Option<String>,
+    /// With `git`: the branch, tag or commit. Default: the branch that the repository calls `HEAD`.
+    #[serde(rename = "ref")]
+    pub reference: Option<String>,
+    /// With `git`: the directory of the repository that becomes the release. Default: all of it.
+    #[schemars(with = "Option<String>")]
+    pub subdir: Option<Utf8PathBuf>,
+    /// With `git`: whether submodules are fetched too, at the commits that are recorded.
+    pub submodules: bool,
     /// What is left out, in the syntax of gitignore. `.git`, `.hg` and `.svn` are left out in any
     /// case, unless a line like `!.git` brings one back.
     pub exclude: Vec<String>,

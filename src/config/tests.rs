@@ -68,7 +68,16 @@ fn every_key_of_the_design_that_is_built_is_read() {
         config.env_file.as_deref(),
         Some(Utf8Path::new("shared/.env"))
     );
-    assert_eq!(config.source.path.as_deref(), Some(Utf8Path::new(".")));
+    let source = &config.source;
+    assert_eq!(
+        source.git.as_deref(),
+        Some("git@example.com:team/myapp.git")
+    );
+    assert_eq!(source.reference.as_deref(), Some("main"));
+    assert_eq!(source.subdir.as_deref(), Some(Utf8Path::new("app")));
+    assert!(source.submodules);
+    let other = self::config("[source]\npath = '.'").source;
+    assert_eq!(other.path.as_deref(), Some(Utf8Path::new(".")));
     assert_eq!(config.source.exclude, [".git", "*.log"]);
     assert_eq!(config.shared.files, [".env"]);
     assert_eq!(config.shared.dirs, ["uploads", "logs"]);

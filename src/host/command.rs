@@ -1,6 +1,8 @@
 //! Other programs: run with a timeout, in their own process group, with a bounded memory of what
 //! they print. The whole group ends with the timeout or the interrupt.
 
+mod reading;
+
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::fd::OwnedFd;
@@ -101,6 +103,7 @@ pub struct Command {
     cwd: Option<Utf8PathBuf>,
     timeout: Duration,
     identity: Option<Identity>,
+    ends_with_caller: bool,
 }
 
 impl Command {
@@ -114,6 +117,7 @@ impl Command {
             cwd: None,
             timeout: Duration::from_secs(60),
             identity: None,
+            ends_with_caller: false,
         }
     }
 
@@ -160,6 +164,13 @@ impl Command {
     /// As this user, with no way to gain privileges.
     pub fn identity(mut self, identity: Option<Identity>) -> Self {
         self.identity = identity;
+        self
+    }
+
+    /// Ended by SIGTERM when the caller dies, however that happens: nothing of it works on behind
+    /// the back of the next command.
+    pub fn ends_with_caller(mut self) -> Self {
+        self.ends_with_caller = true;
         self
     }
 
@@ -260,6 +271,11 @@ impl Command {
         }
         if let Some(directory) = &self.cwd {
             command.current_dir(directory);
+        }
+        if self.ends_with_caller {
+            let tie = || Ok(nix::sys::prctl::set_pdeathsig(Signal::SIGTERM)?);
+            // SAFETY: only a system call between fork and exec.
+            unsafe { command.pre_exec(tie) };
         }
         if let Some(identity) = self.identity.clone() {
             let drop_privileges = move || {

@@ -18,6 +18,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use fs_err as fs;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::error::{Context, Error, Result};
 
@@ -73,6 +74,24 @@ impl Site {
     pub fn shared_target_path(path: &Utf8Path) -> Utf8PathBuf {
         let up: Utf8PathBuf = path.components().map(|_| "..").collect();
         up.join("../shared").join(path)
+    }
+
+    /// What releases share that can be made again.
+    pub fn cache_dir(&self) -> Utf8PathBuf {
+        self.root.join("cache")
+    }
+
+    /// Where the mirrors of git repositories lie.
+    pub fn mirrors_dir(&self) -> Utf8PathBuf {
+        self.cache_dir().join("git")
+    }
+
+    /// The mirror of the repository that releases come from, or of the submodule at a path in it.
+    pub fn mirror_dir(&self, module: Option<&Utf8Path>) -> Utf8PathBuf {
+        match module {
+            None => self.mirrors_dir().join("source"),
+            Some(path) => self.mirrors_dir().join(mirror_name(path)),
+        }
     }
 
     /// zdd's own directory.
@@ -213,6 +232,21 @@ pub fn make_dir(directory: &Utf8Path, mode: u32) -> io::Result<()> {
     }
 }
 
+/// A path as one name that no other path has, and that no path can make lead elsewhere.
+fn mirror_name(path: &Utf8Path) -> String {
+    const LONGEST: usize = 200;
+    const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_');
+    let name = utf8_percent_encode(path.as_str(), PLAIN).to_string();
+    if name.len() <= LONGEST {
+        return format!("module-{name}");
+    }
+    // FNV-1a: two such long paths need only be told from each other.
+    let hash = name.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    format!("module-{}-{hash:016x}", &name[..LONGEST])
+}
+
 /// The file in a release that says which version of the code it is, as Capistrano writes it.
 pub const REVISION_NAME: &str = "REVISION";
 
@@ -228,6 +262,18 @@ pub const TRASH_PREFIX: &str = ".trash-";
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn each_submodule_has_a_mirror_of_its_own_beside_that_of_the_source() {
+        let site = Site::new("/s");
+        let mirror = |path: &str| site.mirror_dir(Some(Utf8Path::new(path)));
+        assert_eq!(site.mirror_dir(None), "/s/cache/git/source");
+        assert_eq!(mirror("lib/a"), "/s/cache/git/module-lib%2Fa");
+        assert_eq!(mirror(".."), "/s/cache/git/module-%2E%2E");
+        let long = "ä/".repeat(200);
+        let (one, other) = (mirror(&long), mirror(&(long.clone() + "x")));
+        assert!(one != other && one.file_name().unwrap().len() < 255);
+    }
 
     #[test]
     fn a_site_can_be_read_by_all_and_its_logs_by_the_owner_whatever_the_umask() {

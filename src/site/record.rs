@@ -115,9 +115,12 @@ pub struct Record {
     /// The commit it was made from.
     #[serde(default)]
     pub revision: Option<String>,
-    /// The branch of that commit.
+    /// The branch of that commit; of a git source, what was asked for.
     #[serde(default)]
     pub branch: Option<String>,
+    /// Whether there were changes beside that commit.
+    #[serde(default)]
+    pub is_dirty: bool,
     /// Who made it.
     #[serde(default)]
     pub performer: Option<String>,
@@ -127,7 +130,7 @@ pub struct Record {
     /// Whether prune leaves it alone whatever it is told.
     #[serde(default)]
     pub pinned: bool,
-    /// The directory its files came from.
+    /// Where its files came from: a directory, or the address of a git repository.
     #[serde(default)]
     pub source: Option<String>,
     /// Bytes on disk when it was sealed.
@@ -190,6 +193,7 @@ impl Record {
             live_at: None,
             revision: None,
             branch: None,
+            is_dirty: false,
             performer: None,
             took_ms: None,
             pinned: false,

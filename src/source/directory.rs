@@ -3,11 +3,12 @@
 //! what is not kept in git, which is often just what a release needs (built assets, say).
 
 use std::io::ErrorKind;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 use camino::{Utf8Path, Utf8PathBuf};
-use ignore::gitignore::{Gitignore, GitignoreBuilder};
 
+use super::excluded::Excluded;
+use super::leads_outside;
 use super::revision::Revision;
 use crate::error::{Error, Result};
 use crate::host::signal::Patience;
@@ -15,14 +16,11 @@ use crate::host::tree::copy::{self, Copied};
 use crate::host::tree::listing::{EntryKind, Listing};
 use crate::host::tree::measure::{Room, measure};
 
-/// Left out of every release before `exclude` is looked at; `!.git` there brings it back.
-pub const ALWAYS_EXCLUDED: [&str; 3] = [".git", ".hg", ".svn"];
-
 /// A directory whose files a release is made of.
 #[derive(Debug)]
 pub struct Directory {
     path: Utf8PathBuf,
-    excluded: Gitignore,
+    excluded: Excluded,
 }
 
 /// What a release from a directory will hold.
@@ -62,7 +60,7 @@ impl Directory {
         }
         Ok(Directory {
             path: path.to_owned(),
-            excluded: matcher(exclude)?,
+            excluded: Excluded::new(exclude)?,
         })
     }
 
@@ -108,8 +106,7 @@ impl Directory {
     }
 
     fn listing(&self) -> Result<Listing> {
-        let is_wanted =
-            |path: &Path, is_folder| !self.excluded.matched(path, is_folder).is_ignore();
+        let is_wanted = |path: &Path, is_folder| !self.excluded.has(path, is_folder);
         Listing::of(&self.path, &is_wanted)
     }
 }
@@ -141,39 +138,6 @@ fn real(path: &Utf8Path) -> Result<PathBuf> {
         }
     }
     Ok(absolute)
-}
-
-fn matcher(exclude: &[String]) -> Result<Gitignore> {
-    let mut builder = GitignoreBuilder::new("");
-    for line in ALWAYS_EXCLUDED
-        .into_iter()
-        .chain(exclude.iter().map(String::as_str))
-    {
-        builder.add_line(None, line).map_err(|error| {
-            Error::usage(format!(
-                "the pattern `{line}` in `exclude` cannot be understood"
-            ))
-            .cause(error)
-        })?;
-    }
-    builder
-        .build()
-        .map_err(|error| Error::usage("the patterns in `exclude` cannot be used").cause(error))
-}
-
-/// Whether a link, given by its path in the directory, leads out of it, by its text alone.
-fn leads_outside(link: &Path, target: &Path) -> bool {
-    let mut depth = link.components().count() - 1;
-    for component in target.components() {
-        match component {
-            Component::RootDir | Component::Prefix(_) => return true,
-            Component::CurDir => {}
-            Component::Normal(_) => depth += 1,
-            Component::ParentDir if depth == 0 => return true,
-            Component::ParentDir => depth -= 1,
-        }
-    }
-    false
 }
 
 #[cfg(test)]

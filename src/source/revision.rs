@@ -25,8 +25,12 @@ pub struct Revision {
     pub id: String,
     /// When it was committed, in seconds since 1970, as Capistrano's `REVISION_TIME` has it.
     pub time: Option<i64>,
-    /// The branch that is checked out.
+    /// The branch that is checked out; of a git source, what was asked for.
     pub branch: Option<String>,
+    /// Whether there are changes beside the commit, as git sees it: new files that it does not
+    /// ignore count, too.
+    #[serde(default)]
+    pub is_dirty: bool,
 }
 
 impl Revision {
@@ -44,6 +48,7 @@ impl Revision {
             id,
             time: time.and_then(|text| text.parse().ok()),
             branch: None,
+            is_dirty: false,
         })
     }
 
@@ -65,6 +70,7 @@ impl Revision {
                 &["symbolic-ref", "--quiet", "--short", "HEAD"],
                 patience,
             ),
+            is_dirty: is_dirty(directory, patience),
         })
     }
 }
@@ -84,16 +90,38 @@ fn first_line(path: &Utf8Path) -> Option<String> {
     is_plain.then(|| line.to_owned())
 }
 
+/// Whether git names a change. It is believed only when it comes to the end of its list.
+fn is_dirty(directory: &Utf8Path, patience: &Patience) -> bool {
+    let args = [
+        "status",
+        "--porcelain",
+        "--untracked-files=normal",
+        "--",
+        ".",
+    ];
+    let listed = command(directory, &args).capture(patience);
+    listed.map_or(true, |it| !it.ending.is_success() || !it.stdout.is_empty())
+}
+
 /// What git prints, if it prints something.
 fn git(directory: &Utf8Path, args: &[&str], patience: &Patience) -> Option<String> {
-    let command = Command::new("git")
-        .args(["-C", directory.as_str(), "--no-pager"])
-        .args(args)
-        .env(environment_without_git())
-        .timeout(GIT_TIMEOUT);
-    let finished = command.capture(patience).ok()?;
+    let finished = command(directory, args).capture(patience).ok()?;
     let line = finished.stdout.trim();
     (finished.ending.is_success() && !line.is_empty()).then(|| line.to_owned())
+}
+
+/// git in a work tree, in which it only reads.
+fn command(directory: &Utf8Path, args: &[&str]) -> Command {
+    Command::new("git")
+        .args([
+            "-C",
+            directory.as_str(),
+            "--no-pager",
+            "--no-optional-locks",
+        ])
+        .args(args)
+        .env(environment_without_git())
+        .timeout(GIT_TIMEOUT)
 }
 
 /// In a git hook (`post-receive` is a common place for a release) git has set `GIT_DIR` and others

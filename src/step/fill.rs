@@ -1,7 +1,9 @@
-//! Copies the files of the source into the release, and writes down which commit they are.
+//! Brings the files of the source into the release, and writes down which commit they are.
 
 use std::fs::Permissions;
+use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
 use std::time::Instant;
 
 use camino::Utf8Path;
@@ -9,19 +11,25 @@ use fs_err as fs;
 
 use super::Stage;
 use crate::error::{Context, Error, Result};
+use crate::source::Source;
 use crate::source::directory::Directory;
+use crate::source::git::{self, Commit};
 
-/// Copies the files, then writes REVISION and REVISION_TIME where the source knows its commit.
+/// Brings the files in, then writes REVISION and REVISION_TIME where the source knows its commit.
 ///
 /// # Errors
-/// When a file cannot be read or written; what was copied stays for a look.
+/// When a file cannot be read or written; what was written stays for a look.
 pub fn run(stage: &mut Stage<'_>) -> Result<()> {
+    match &stage.mission.source {
+        Some(Source::Directory { path }) => copy(stage, path)?,
+        Some(Source::Git(commit)) => export(stage, commit)?,
+        None => return Err(Error::failed("no source is named")),
+    }
+    write_revision(stage)
+}
+
+fn copy(stage: &Stage<'_>, source: &Utf8Path) -> Result<()> {
     let began = Instant::now();
-    let source = stage
-        .mission
-        .source
-        .as_ref()
-        .ok_or_else(|| Error::failed("no source is named"))?;
     let exclude = &stage.mission.config.source.exclude;
     stage.report.started("Copying", source.as_str());
     let directory = Directory::open(
@@ -33,9 +41,7 @@ pub fn run(stage: &mut Stage<'_>) -> Result<()> {
     let survey = directory.survey()?;
     let copied =
         directory.copy_into(&stage.site.release_dir(&stage.record.id), &stage.patience())?;
-    write_revision(stage)?;
-    let plural = if copied.files == 1 { "" } else { "s" };
-    let what = format!("{} file{plural} from {source}", copied.files);
+    let what = format!("{} from {source}", files(copied.files));
     stage
         .report
         .finished("Copied", &what, Some(began.elapsed()));
@@ -45,13 +51,43 @@ pub fn run(stage: &mut Stage<'_>) -> Result<()> {
             skipped.display()
         ));
     }
-    for link in survey.outside_links {
+    warn_of_links(stage, &survey.outside_links);
+    Ok(())
+}
+
+fn export(stage: &Stage<'_>, commit: &Commit) -> Result<()> {
+    let began = Instant::now();
+    let exclude = &stage.mission.config.source.exclude;
+    stage.report.started("Exporting", &commit.to_string());
+    let release = stage.site.release_dir(&stage.record.id);
+    let exported = git::export(stage.site, commit, exclude, &release, &stage.patience())?;
+    let what = format!("{} of {}", files(exported.files), commit.name);
+    stage
+        .report
+        .finished("Exported", &what, Some(began.elapsed()));
+    warn_of_links(stage, &exported.outside_links);
+    if let Some(first) = exported.pointers.first() {
+        let count = files(exported.pointers.len() as u64);
+        stage.report.warning(&format!(
+            "`{}` only stands for a file that Git LFS keeps, which is not fetched ({count})",
+            first.display()
+        ));
+    }
+    Ok(())
+}
+
+fn warn_of_links(stage: &Stage<'_>, links: &[PathBuf]) {
+    for link in links {
         stage.report.warning(&format!(
             "the link `{}` leads out of the release",
             link.display()
         ));
     }
-    Ok(())
+}
+
+fn files(count: u64) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} file{plural}")
 }
 
 fn write_revision(stage: &Stage<'_>) -> Result<()> {
@@ -68,7 +104,11 @@ fn write_revision(stage: &Stage<'_>) -> Result<()> {
 
 /// Error trackers read it as other users, whatever the umask of the caller.
 fn write_for_all(path: &Utf8Path, line: &str) -> Result<()> {
-    fs::write(path, format!("{line}\n"))
-        .and_then(|()| fs::set_permissions(path, Permissions::from_mode(0o644)))
-        .context("cannot write the revision")
+    // The code may bring a link of this name, which must not be followed.
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+        _ => fs::write(path, format!("{line}\n")),
+    }
+    .and_then(|()| fs::set_permissions(path, Permissions::from_mode(0o644)))
+    .context("cannot write the revision")
 }

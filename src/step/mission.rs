@@ -1,7 +1,6 @@
 //! What a command is to do, as data fixed before any effect. It is the main part of the plan, the
 //! journal's first line: recovery reads it from there and never from today's `zdd.toml`.
 
-use camino::Utf8PathBuf;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
@@ -12,6 +11,7 @@ use crate::hook::{Point, Verb};
 use crate::running::Observation;
 use crate::service::UnitState;
 use crate::site::ReleaseId;
+use crate::source::Source;
 use crate::source::revision::Revision;
 
 /// One switch from one release to another.
@@ -25,15 +25,15 @@ pub struct Mission {
     pub seq: i64,
     /// The release that is live before; none when this is the first.
     pub from: Option<ReleaseId>,
-    /// The effective settings, with absolute paths.
+    /// The effective settings, with absolute paths and without passwords.
     pub config: Config,
     /// Who runs the command.
     pub performer: String,
     /// When it began.
     #[serde(with = "time::serde::rfc3339")]
     pub started_at: OffsetDateTime,
-    /// The directory that the files come from.
-    pub source: Option<Utf8PathBuf>,
+    /// Where the files come from; none when they are there.
+    pub source: Option<Source>,
     /// The commit they were made from.
     pub revision: Option<Revision>,
     /// Hooks to leave out.

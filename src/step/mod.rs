@@ -139,7 +139,10 @@ impl Step {
         };
         let details = match self {
             Step::Create => format!("releases/{}", mission.release),
-            Step::Fill => mission.source.clone().map(Into::into).unwrap_or_default(),
+            Step::Fill => {
+                let source = mission.source.as_ref();
+                source.map(ToString::to_string).unwrap_or_default()
+            }
             Step::LinkShared => {
                 let paths = config.shared.files.iter().chain(&config.shared.dirs);
                 paths

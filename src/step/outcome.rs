@@ -41,6 +41,8 @@ impl Running {
 pub enum Ending {
     /// The release is live.
     Live,
+    /// What is live is what was asked for; nothing was begun.
+    Unchanged,
     /// A precondition does not hold; nothing was begun.
     Refused,
     /// It failed before users met it.
@@ -59,7 +61,7 @@ impl Ending {
     /// The exit code that belongs to it. A refusal for a usage error has its own.
     pub fn exit_code(self) -> ExitCode {
         match self {
-            Ending::Live => ExitCode::Done,
+            Ending::Live | Ending::Unchanged => ExitCode::Done,
             Ending::Refused | Ending::Failed => ExitCode::Refused,
             Ending::RolledBack => ExitCode::RolledBack,
             Ending::RollbackFailed => ExitCode::NeedsHuman,

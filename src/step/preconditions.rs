@@ -10,10 +10,10 @@ use crate::error::{Finding, Result};
 use crate::health::address::SOCKET_PATH_LIMIT;
 use crate::hook;
 use crate::hook::env_file::EnvFile;
+use crate::host::tree::measure::Room;
 use crate::host::{disk, memory};
 use crate::report::time::bytes as size_text;
-use crate::site::{History, Record, ReleaseId, Site};
-use crate::source::directory::Directory;
+use crate::site::{History, ReleaseId, Site};
 
 /// The site and the settings, before a release is begun.
 pub struct Preconditions<'a> {
@@ -161,26 +161,35 @@ impl Preconditions<'_> {
         Ok(findings)
     }
 
-    /// Room for one more release of the size of the last one, or of the source when none is known,
-    /// and what `[require]` asks for.
+    /// That git is there, for a source that needs it.
+    pub fn missing_git(&self) -> Option<Finding> {
+        let message = "the source is a git repository, and `git` is not on the PATH";
+        let hint = "apt-get install git, or the same of your system";
+        (!is_on_path("git")).then(|| Finding::new(message).hint(hint))
+    }
+
+    /// The room that the last release took, the live one before all others.
+    pub fn usual_room(&self) -> Option<Room> {
+        let releases = || self.history.releases().iter().rev();
+        let mut sized = self.history.live().into_iter().chain(releases());
+        sized.find_map(|record| {
+            Some(Room {
+                bytes: record.bytes?,
+                inodes: record.inodes?,
+            })
+        })
+    }
+
+    /// Room for one more release, as far as it is known how much that is, and what `[require]` asks
+    /// for.
     ///
     /// # Errors
     /// When the file system refuses to answer at all.
-    pub fn too_little_room(&self, source: Option<&Directory>) -> Result<Vec<Finding>> {
+    pub fn too_little_room(&self, needed: Option<Room>) -> Result<Vec<Finding>> {
         let mut ancestors = self.site.root().ancestors();
         let there = ancestors.find(|path| path.is_dir());
         let free = disk::free_space(there.unwrap_or(Utf8Path::new("/")))?;
-        let releases = || self.history.releases().iter().rev();
-        let sized = self.history.live().into_iter().chain(releases());
-        let size = |record: &Record| Some((record.bytes?, record.inodes?));
-        let (bytes, inodes) = match (sized.filter_map(size).next(), source) {
-            (Some(size), _) => size,
-            (None, Some(source)) => {
-                let room = source.survey()?.room;
-                (room.bytes, room.inodes)
-            }
-            (None, None) => (0, 0),
-        };
+        let Room { bytes, inodes } = needed.unwrap_or_default();
         let required = self
             .config
             .require

@@ -10,12 +10,12 @@ use crate::settings;
 use crate::trace::{self, Fault};
 
 /// An ext4 in a file, mounted.
-struct Disk {
+pub struct Disk {
     scratch: tempfile::TempDir,
 }
 
 impl Disk {
-    fn new(mebibytes: u64) -> Disk {
+    pub fn new(mebibytes: u64) -> Disk {
         // Its mounts are of this thread alone: a container that another test starts meanwhile would
         // take them along, and a disk that somebody holds cannot lose its power.
         nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNS).unwrap();
@@ -40,7 +40,7 @@ impl Disk {
     }
 
     /// Where it is mounted.
-    fn place(&self) -> PathBuf {
+    pub fn place(&self) -> PathBuf {
         self.scratch.path().join("disk")
     }
 
@@ -80,11 +80,11 @@ impl Disk {
     }
 
     /// Fills it until not one more byte has room.
-    fn fill(&self) {
+    pub fn fill(&self) {
         fill(&self.place().join("fill"));
     }
 
-    fn make_room(&self) {
+    pub fn make_room(&self) {
         fs::remove_file(self.place().join("fill")).unwrap();
     }
 }

@@ -12,6 +12,7 @@ use std::sync::Mutex;
 use libtest_mimic::{Arguments, Failed, Trial};
 
 mod disk;
+mod git;
 mod hooks;
 mod invariants;
 #[path = "../sandbox/mod.rs"]
@@ -96,6 +97,21 @@ const CASES: &[(&str, fn(), bool)] = &[
     (
         "hooks::terminal_goes_away",
         hooks::a_terminal_that_goes_away_stops_nothing,
+        false,
+    ),
+    (
+        "git::killed_at_any_moment",
+        git::killed_at_any_moment_the_next_release_works,
+        false,
+    ),
+    (
+        "git::full_disk_in_a_fetch",
+        git::a_full_disk_in_a_fetch_changes_nothing_and_leaves_no_pack,
+        true,
+    ),
+    (
+        "git::very_large_file",
+        git::a_very_large_file_is_released_as_it_is,
         false,
     ),
     (

@@ -12,6 +12,7 @@ mod config;
 mod cutover;
 mod dry_run;
 mod first_release;
+mod git;
 mod health;
 mod hooks;
 mod instances;

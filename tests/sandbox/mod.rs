@@ -4,8 +4,10 @@
 
 pub mod processes;
 pub mod program;
+pub mod repository;
 pub mod server;
 pub mod site;
 
 pub use program::{Output, Program};
+pub use repository::Repository;
 pub use site::Site;

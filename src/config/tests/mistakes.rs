@@ -33,10 +33,6 @@ fn keys_of_a_later_version_are_called_that() {
     for (table, key) in [
         ("", "[[cache]]"),
         ("", "[proxy]"),
-        ("[source]\n", "git = 'x'"),
-        ("[source]\n", "ref = 'x'"),
-        ("[source]\n", "subdir = 'x'"),
-        ("[source]\n", "submodules = true"),
         ("[source]\n", "artifact = 'x'"),
         ("[shared]\n", "bridge = true"),
         ("[[service]]\nstart = 'x'\n", "stop = 'x'"),

@@ -73,6 +73,14 @@ help: did you mean `health`?";
 }
 
 #[test]
+fn a_password_in_an_address_is_not_shown_beside_a_mistake() {
+    let found = findings("[source]\ngit = 'https://u:s3cret@h/x'\npath = '.'\n");
+    let picture = pictures(&found);
+    assert!(picture.contains("https://********@h/x"), "{picture}");
+    assert!(!picture.contains("s3cret"), "{picture}");
+}
+
+#[test]
 fn the_place_in_the_picture_is_the_place_of_the_finding() {
     for text in [
         "\t[hooks]\n\tbuild = 3\n",

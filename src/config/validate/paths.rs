@@ -6,8 +6,9 @@ use camino::{Utf8Component, Utf8Path, Utf8PathBuf};
 use ignore::gitignore::GitignoreBuilder;
 
 use super::Judge;
+use crate::config::git_url;
 use crate::config::mistake::quoted;
-use crate::config::schema::Config;
+use crate::config::schema::{Config, Source};
 
 impl Judge<'_, '_> {
     /// `root`, `env_file`, `[source]` and `[shared]`.
@@ -24,7 +25,37 @@ impl Judge<'_, '_> {
                 .hint(error.to_string());
             }
         }
+        self.git(&config.source);
         self.shared(config);
+    }
+
+    /// The keys of a source that git fetches.
+    fn git(&mut self, source: &Source) {
+        if let Some((message, hint)) = source.git.as_deref().and_then(git_url::fault) {
+            self.value("source.git", message).hint(hint);
+        }
+        if source.git.is_some() && source.path.is_some() {
+            self.key("source.git", "`git` excludes `path`").hint(
+                "a release is made from a directory or from git; SOURCE still wins over both",
+            );
+        }
+        let keys = ["ref", "subdir", "submodules"];
+        self.belong_to("source", "source", &keys, &["git"]);
+        if let Some(name) = source
+            .reference
+            .as_deref()
+            .filter(|it| !git_url::is_ref_name(it))
+        {
+            let message = format!(
+                "{} is not the name of a branch, a tag or a commit",
+                quoted(name)
+            );
+            self.value("source.ref", message)
+                .hint("write `main`, `v1.2.3` or the number of a commit");
+        }
+        if let Some(subdir) = &source.subdir {
+            self.inside("source.subdir", subdir, "the repository");
+        }
     }
 
     /// A path that stays inside the directory it is relative to.

@@ -42,14 +42,16 @@ pub fn measure(listing: &Listing) -> Result<Room> {
 impl Room {
     fn add_file(&mut self, path: &Path) -> Result<()> {
         match fs_err::symlink_metadata(path) {
-            Ok(metadata) => self.add(metadata.len().next_multiple_of(BLOCK_BYTES)),
+            Ok(metadata) => self.add(metadata.len()),
             Err(error) if error.kind() == ErrorKind::NotFound => {}
             Err(error) => return Err(error.into()),
         }
         Ok(())
     }
 
-    fn add(&mut self, bytes: u64) {
+    /// One more file, link or folder of so many bytes.
+    pub fn add(&mut self, bytes: u64) {
+        let bytes = bytes.next_multiple_of(BLOCK_BYTES);
         self.bytes = self.bytes.saturating_add(bytes);
         self.inodes += 1;
     }

@@ -1,4 +1,4 @@
-//! Trees of files: list, copy, measure, delete. Which files belong to a release is said by
+//! Trees of files: list, copy, unpack, measure, delete. Which files belong to a release is said by
 //! `source`; which releases go is said by `commands::prune`.
 //!
 //! Names that are not UTF-8 are carried as they are; only messages show them with replacements.
@@ -7,6 +7,7 @@ pub mod copy;
 pub mod delete;
 pub mod listing;
 pub mod measure;
+pub mod unpack;
 
 mod anchor;
 #[cfg(test)]

@@ -50,6 +50,7 @@ fn git_tells_commit_time_and_branch_also_below_the_top() {
         id: head,
         time: Some(1_700_000_000),
         branch: Some("feature/x".to_owned()),
+        is_dirty: false,
     };
     assert_eq!(found(&path).as_ref(), Some(&expected));
     fs::create_dir(path.join("app")).unwrap();
@@ -59,6 +60,25 @@ fn git_tells_commit_time_and_branch_also_below_the_top() {
         .status();
     assert!(detached.unwrap().success());
     assert_eq!(found(&path).unwrap().branch, None);
+}
+
+#[test]
+fn changes_that_are_not_committed_make_a_work_tree_dirty() {
+    let (_directory, path) = scratch();
+    if repository(&path).is_none() {
+        return;
+    }
+    let is_dirty = || found(&path).unwrap().is_dirty;
+    assert!(!is_dirty());
+    fs::create_dir(path.join("app")).unwrap();
+    fs::write(path.join("app/new"), "x").unwrap();
+    assert!(is_dirty());
+    fs::write(path.join(".git/info/exclude"), "/app/new\n").unwrap();
+    assert!(!is_dirty(), "what git ignores is not looked at");
+    fs::write(path.join("other"), "x").unwrap();
+    assert!(is_dirty());
+    let below = found(&path.join("app")).unwrap();
+    assert!(!below.is_dirty, "nor what lies elsewhere");
 }
 
 #[test]
@@ -72,6 +92,7 @@ fn a_revision_file_wins_over_git() {
         id: "v1.2.3".to_owned(),
         time,
         branch: None,
+        is_dirty: false,
     };
     assert_eq!(found(&path), Some(written(None)));
     fs::write(path.join("REVISION_TIME"), "1600000000\n").unwrap();

@@ -1,0 +1,161 @@
+//! What git is not trusted with, and what it must not give away.
+
+use super::*;
+
+/// A setting of git for one command.
+fn with_setting(program: Program, key: &str, value: &str) -> Program {
+    program
+        .env("GIT_CONFIG_COUNT", "1")
+        .env("GIT_CONFIG_KEY_0", key)
+        .env("GIT_CONFIG_VALUE_0", value)
+}
+
+#[test]
+fn a_password_in_the_address_is_neither_shown_nor_written_down() {
+    let (site, repository) = site_of("");
+    let url = "https://user:s3cret@example.com/origin.git";
+    site.settings(&format!("[source]\ngit = \"{url}\"\n"));
+    // git is told to take the repository beside the site for that address.
+    let instead = format!("url.{}.insteadOf", repository.bare.display());
+    let run = |words: &str| {
+        let output = with_setting(site.zdd(words), &instead, url).run();
+        output.does_not_say("s3cret")
+    };
+    run("--json release")
+        .exits(0)
+        .says("https://***@example.com/origin.git");
+    run("-v release").exits(0);
+    run("--json release --dry-run").exits(0);
+    run("release --ref nope").exits(1).says("***");
+    run("--json release --if-changed").exits(0);
+    run("rollback").exits(0);
+    for words in ["--json show", "show", "--json list", "status", "check"] {
+        run(words);
+    }
+    assert_eq!(holder_of(&site.root, "s3cret"), None);
+    let refused = "http://user:s3cret@127.0.0.1:1/x";
+    site.settings(&format!("[source]\ngit = \"{refused}\"\n"));
+    site.zdd("--json release")
+        .run()
+        .exits(1)
+        .does_not_say("s3cret");
+    site.settings(&format!("[source]\ngit = \"{refused}\"\npath = \".\"\n"));
+    site.zdd("--json release")
+        .run()
+        .exits(2)
+        .does_not_say("s3cret");
+}
+
+#[test]
+fn no_other_program_is_run_for_an_address() {
+    let (site, _) = site_of("");
+    let mark = site.scratch().join("mark");
+    let line = format!("touch {}", mark.display());
+    for url in [
+        format!("ext::sh -c '{line}'"),
+        format!("--upload-pack={line}"),
+        format!("-u{line}"),
+    ] {
+        site.settings(&format!("[source]\ngit = \"{url}\"\n"));
+        site.zdd("release").run().exits(2);
+    }
+    site.settings("[source]\ngit = \"https://example.com/x\"\n");
+    let release = with_setting(
+        site.zdd("release"),
+        &format!("url.ext::sh -c '{line}' .insteadOf"),
+        "https://example.com/",
+    );
+    release.run().exits(1).says("transport 'ext' not allowed");
+    assert!(!mark.exists());
+    has_nothing(&site);
+}
+
+#[test]
+fn a_submodule_of_a_repository_elsewhere_is_not_taken_from_this_host() {
+    let (site, repository) = site_of("submodules = true\n");
+    let lib = Repository::named(site.scratch(), "private.git");
+    let add = git(&repository.work)
+        .words("submodule add -q")
+        .arg(&lib.bare);
+    add.arg("lib").run().exits(0);
+    repository.push();
+    site.does("release");
+    // The same repository, reached over something like ssh.
+    let ssh = site.scratch().join("ssh");
+    fs::write(&ssh, "#!/bin/sh\nfor line; do :; done\neval \"$line\"\n").unwrap();
+    fs::set_permissions(&ssh, fs::Permissions::from_mode(0o755)).unwrap();
+    let url = format!("git@example.com:{}", repository.bare.display());
+    site.settings(&format!("[source]\ngit = \"{url}\"\nsubmodules = true\n"));
+    let release = || site.zdd("release").env("GIT_SSH_COMMAND", &ssh).run();
+    release().exits(1).says("is a path of this host");
+    site.settings(&format!("[source]\ngit = \"{url}\"\n"));
+    release().exits(0).says("`lib` is a submodule");
+}
+
+#[test]
+fn ssh_is_told_to_ask_nobody_and_keeps_the_options_of_the_caller() {
+    let (site, repository) = site_of("");
+    let ssh = site.scratch().join("ssh");
+    let said = site.scratch().join("said");
+    let script = format!(
+        "#!/bin/sh\necho \"$@\" >> '{}'\nfor line; do :; done\neval \"$line\"\n",
+        said.display()
+    );
+    fs::write(&ssh, script).unwrap();
+    fs::set_permissions(&ssh, fs::Permissions::from_mode(0o755)).unwrap();
+    let url = format!("git@example.com:{}", repository.bare.display());
+    site.settings(&format!("[source]\ngit = \"{url}\"\n"));
+    let own = format!("{} -i key", ssh.display());
+    site.zdd("release")
+        .env("GIT_SSH_COMMAND", &own)
+        .run()
+        .exits(0);
+    let lines = text(said.clone());
+    for line in lines.lines() {
+        assert!(
+            line.starts_with("-i key ") && line.contains("-oBatchMode=yes"),
+            "{line}"
+        );
+    }
+    assert!(lines.lines().count() >= 2, "{lines}");
+    fs::remove_file(&said).unwrap();
+    with_setting(site.zdd("release"), "core.sshCommand", &own)
+        .run()
+        .exits(0);
+    assert!(text(said).starts_with("-i key "));
+}
+
+#[test]
+fn a_repository_of_another_user_is_refused_with_the_line_to_change() {
+    if !nix::unistd::Uid::effective().is_root() {
+        let _ = std::io::Write::write_all(
+            &mut std::io::stderr(),
+            b"!!! SKIPPED: only root can give a repository away\n",
+        );
+        return;
+    }
+    let (site, repository) = site_of("");
+    for entry in walkdir::WalkDir::new(&repository.bare) {
+        let nobody = Some(65534);
+        std::os::unix::fs::lchown(entry.unwrap().path(), nobody, nobody).unwrap();
+    }
+    let home = site.scratch().join("home");
+    fs::create_dir(&home).unwrap();
+    let release = || site.zdd("release").env("HOME", &home).run();
+    let line = format!(
+        "git config --global --add safe.directory {}",
+        repository.bare.display()
+    );
+    let output = release().exits(1).says("dubious ownership");
+    assert!(
+        output.stderr.contains(&format!("hint:  {line}")),
+        "{output}"
+    );
+    has_nothing(&site);
+    let change = Program::new("/bin/sh")
+        .arg("-c")
+        .arg(line)
+        .env("HOME", &home);
+    change.run().exits(0);
+    release().exits(0);
+}
