@@ -37,9 +37,9 @@ pub fn all(has_websocket: bool) -> Vec<Client> {
     clients
 }
 
-/// More long requests than a few workers can take at once, and the short ones between them.
+/// More long requests than three workers can take at once, and the short ones between them.
 pub fn crowd() -> Vec<Client> {
-    let long = std::iter::repeat_with(|| slow(300)).take(6);
+    let long = std::iter::repeat_with(|| slow(2_000)).take(5);
     let short = ["new", "new", "kept", "kept"].map(quick);
     short.into_iter().chain(long).chain([upload()]).collect()
 }
