@@ -4,12 +4,14 @@
 pub mod aftermath;
 pub mod check;
 pub mod completions;
+mod cutover;
 pub mod drive;
 pub mod ending;
 pub mod init;
 pub mod list;
 pub mod logs;
 pub mod man;
+pub mod pause;
 pub mod pin;
 pub mod prune;
 pub mod recover;

@@ -101,6 +101,9 @@ fn flip_back(stage: &Stage<'_>) -> Result<()> {
         }
         Some(from) if is_new => {
             link::flip(stage.site, from)?;
+            if let Some(probe) = &stage.probe {
+                probe.mark_taken_back();
+            }
             stage
                 .report
                 .finished("Flipped", &format!("current back to {from}"), None);

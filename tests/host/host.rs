@@ -167,10 +167,17 @@ fn start_container(name: &str, wheels: &Path, console: &File) -> Child {
         .expect("`setpriv` and `unshare` are installed")
 }
 
-/// The process below `container` that is PID 1 of its own process namespace.
-fn init_of(container: u32) -> Option<i32> {
-    let children = format!("/proc/{container}/task/{container}/children");
-    let children = std::fs::read_to_string(children).ok()?;
+/// The process two steps below `boot.sh` that is PID 1 of its own process namespace.
+fn init_of(boot: u32) -> Option<i32> {
+    let children = |pid: u32| {
+        let children = format!("/proc/{pid}/task/{pid}/children");
+        std::fs::read_to_string(children).unwrap_or_default()
+    };
+    let containers = children(boot);
+    let containers = containers
+        .split_whitespace()
+        .filter_map(|pid| pid.parse().ok());
+    let children: String = containers.map(children).collect();
     let is_init = |pid: &&str| {
         std::fs::read_to_string(format!("/proc/{pid}/status")).is_ok_and(|status| {
             status

@@ -114,6 +114,11 @@ impl Site {
         }
     }
 
+    /// See [`Host::reboot`].
+    pub fn reboot_host(&mut self) {
+        self.host.reboot();
+    }
+
     /// Adds lines to the end of `zdd.toml`.
     pub fn add_settings(&self, lines: &str) {
         let path = format!("{ROOT}/zdd.toml");

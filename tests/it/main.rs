@@ -9,6 +9,7 @@ mod sandbox;
 mod adoption;
 mod clock;
 mod config;
+mod cutover;
 mod dry_run;
 mod first_release;
 mod health;

@@ -1,5 +1,6 @@
 //! A tiny web server that a release of the sandbox can start: it answers on the unix socket that
-//! zdd gives it, with the version of the directory it was started in.
+//! zdd gives it, with the version of the directory it was started in, and with the name of that
+//! directory in the header `X-Release`.
 //!
 //! What it shall do wrong is said by files of the code: `refuses-to-start`, and `sick-NAME` for a
 //! path that answers 500. `listens-on-tcp` takes a port of the kernel's choice instead of the
@@ -65,9 +66,12 @@ where
         false => "200 OK",
     };
     let length = version.len();
+    let directory = std::env::current_dir()?;
+    let release = directory.file_name().unwrap_or_default().display();
     write!(
         stream,
-        "HTTP/1.1 {status}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{version}"
+        "HTTP/1.1 {status}\r\nContent-Length: {length}\r\nX-Release: {release}\r\n\
+         Connection: close\r\n\r\n{version}"
     )
 }
 

@@ -77,7 +77,7 @@ pub struct Fronts {
     names: Vec<String>,
     settings: Settings,
     users: RefCell<Users>,
-    pools: RefCell<HashMap<String, Pools>>,
+    pools: RefCell<HashMap<(u32, String), Pools>>,
 }
 
 impl Fronts {
@@ -129,7 +129,7 @@ impl Fronts {
         let holder = self.users.borrow_mut().holder(uid, inode);
         let (program, pools) = match holder {
             Some(holder) => {
-                let pools = self.pools_of(&holder);
+                let pools = self.pools_of(uid, &holder);
                 (holder.program, pools)
             }
             None => ("an unknown program".to_owned(), Pools::Unknown),
@@ -141,8 +141,9 @@ impl Fronts {
         }
     }
 
-    fn pools_of(&self, holder: &users::Holder) -> Pools {
-        if let Some(known) = self.pools.borrow().get(&holder.program) {
+    fn pools_of(&self, uid: u32, holder: &users::Holder) -> Pools {
+        let key = (uid, holder.program.clone());
+        if let Some(known) = self.pools.borrow().get(&key) {
             return known.clone();
         }
         let (pid, settings, names) = (holder.pid, &self.settings, &self.names);
@@ -152,8 +153,7 @@ impl Fronts {
             "haproxy" => haproxy::pools_of(pid, &settings.haproxy, names),
             _ => Pools::Unknown,
         };
-        let mut pools = self.pools.borrow_mut();
-        pools.insert(holder.program.clone(), found.clone());
+        self.pools.borrow_mut().insert(key, found.clone());
         found
     }
 }

@@ -73,6 +73,22 @@ pub fn undo(stage: &mut Stage<'_>, place: usize) -> Result<()> {
     }
 }
 
+/// Sees to it that the instance of the service at `place` runs and answers: after a boot, it may be
+/// about to.
+///
+/// # Errors
+/// As [`run`].
+pub fn ensure_ready(stage: &Stage<'_>, place: usize) -> Result<()> {
+    let instance = Instance::of_mission(stage, place);
+    if !instance.service.has_instances() {
+        return Ok(());
+    }
+    if !instance.is_running()? {
+        start_again(stage, &instance)?;
+    }
+    await_answer(stage, &instance)
+}
+
 /// The places of the services whose instances are to be ready before the flip: web services with
 /// copies of their own, and units that take over from another kind of service.
 pub fn ready_before_flip(mission: &Mission) -> impl Iterator<Item = usize> {

@@ -87,12 +87,17 @@ fn drain(instance: &Instance, report: &dyn Report, patience: &Patience) {
     report.started("Draining", &name);
     let fronts = instance.fronts(&address);
     let limits = DrainLimits::within(instance.service.drain.duration());
+    let mut is_seen = false;
     let on_progress = &mut |traffic: &Traffic| {
+        is_seen |= traffic.listeners > 0;
         let (open, waiting) = (traffic.connections.len(), traffic.waiting);
         let text = format!("{open} connections open, {waiting} waiting");
         report.event(Event::Progress(&text));
     };
     match sockets::drain(&[address], &limits, &fronts, patience, on_progress) {
+        Ok(_) if !is_seen => report.warning(&format!(
+            "{name}: its listening socket is not in this network: who talks to it cannot be told"
+        )),
         Ok(drained) => tell(&name, instance, &drained, report),
         Err(error) => report.warning(&format!("{name}: who talks to it cannot be told: {error}")),
     }

@@ -68,52 +68,49 @@ fn pools(tree: &Tree, names: &[String], version: &dyn Fn() -> Option<Version>) -
         it.name().ends_with("_pass") && target.is_some_and(|target| is_one_of(target, names))
     };
     let is_named_directly = all.iter().copied().any(|it| is_named(&it));
-    let mut verdicts = upstreams.iter().map(|it| of_upstream(it, &all, version));
-    let first_but_no = verdicts.find(|verdict| *verdict != Pools::No);
-    match first_but_no {
+    if upstreams.is_empty() && !is_named_directly {
+        return Pools::Unknown;
+    }
+    let pools_by_itself = version().map(|version| version >= POOLS_SINCE);
+    let streams = all.iter().filter(|it| it.name() == "stream");
+    let in_streams: Vec<_> = streams.flat_map(|it| it.all()).collect();
+    // What is passed on as bytes has one connection for each client's.
+    let is_http = |it: &Directive| !in_streams.iter().any(|other| std::ptr::eq(*other, it));
+    let mut verdicts = upstreams
+        .iter()
+        .filter(|it| is_http(it))
+        .map(|it| of_upstream(it, keeps_open(&all), pools_by_itself));
+    match verdicts.find(|verdict| *verdict != Pools::No) {
         Some(verdict) => verdict,
-        // What is written without an `upstream` never pooled in the versions that do not by
-        // themselves.
-        None if is_named_directly && version().is_none_or(|it| it >= POOLS_SINCE) => Pools::Unknown,
-        None if is_named_directly || !upstreams.is_empty() => Pools::No,
-        None => Pools::Unknown,
+        // What is named without an `upstream` has no word to say against it.
+        None if is_named_directly && pools_by_itself != Some(false) => Pools::Unknown,
+        None => Pools::No,
     }
 }
 
-fn of_upstream(
-    upstream: &Directive,
-    all: &[&Directive],
-    version: &dyn Fn() -> Option<Version>,
-) -> Pools {
+fn of_upstream(upstream: &Directive, keeps_open: bool, pools_by_itself: Option<bool>) -> Pools {
     let name = upstream.arguments().first().map_or("", String::as_str);
     let keepalive = upstream.block.iter().find(|it| it.name() == "keepalive");
-    match keepalive {
-        Some(it) if it.arguments().first().is_some_and(|count| count == "0") => Pools::No,
-        Some(it) if keeps_open(all) || is_new(version()) => Pools::Yes(format!(
-            "remove `{};` from `upstream {name}` in {}{}",
+    match (keepalive, pools_by_itself) {
+        (Some(it), _) if it.arguments().first().is_some_and(|count| count == "0") => Pools::No,
+        (Some(it), Some(true)) => Pools::Yes(format!(
+            "write `keepalive 0;` instead of `{};` into `upstream {name}` in {}",
             it.words.join(" "),
-            it.place(),
-            if is_new(version()) {
-                ", or write `keepalive 0;`"
-            } else {
-                ""
-            },
+            it.place()
         )),
-        // Without it nginx speaks HTTP/1.0, and tells the server to close.
-        Some(_) => Pools::No,
-        None => match version() {
-            Some(version) if version < POOLS_SINCE => Pools::No,
-            Some(_) => Pools::Yes(format!(
-                "write `keepalive 0;` into `upstream {name}` in {}",
-                upstream.place()
-            )),
-            None => Pools::Unknown,
-        },
+        (Some(it), _) if keeps_open => Pools::Yes(format!(
+            "remove `{};` from `upstream {name}` in {}",
+            it.words.join(" "),
+            it.place()
+        )),
+        (None, Some(true)) => Pools::Yes(format!(
+            "write `keepalive 0;` into `upstream {name}` in {}",
+            upstream.place()
+        )),
+        // An old one then speaks HTTP/1.0, and tells the server to close.
+        (_, Some(false)) => Pools::No,
+        (_, None) => Pools::Unknown,
     }
-}
-
-fn is_new(version: Option<Version>) -> bool {
-    version.is_none_or(|version| version >= POOLS_SINCE)
 }
 
 /// Whether anything makes nginx leave a connection open after an answer.

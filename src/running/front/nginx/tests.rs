@@ -84,3 +84,11 @@ fn a_version_is_read_from_what_nginx_prints() {
     );
     assert_eq!(version_in("built by gcc"), None);
 }
+
+#[test]
+fn a_stream_does_not_pool_whatever_the_version() {
+    let text = "stream { upstream app { server 127.0.0.1:8000; } server { proxy_pass app; } }";
+    assert_eq!(judge(text, Some(NEW)), Pools::No);
+    let both = format!("{text}\n{}", site(""));
+    assert!(matches!(judge(&both, Some(NEW)), Pools::Yes(_)));
+}

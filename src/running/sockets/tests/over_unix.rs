@@ -81,6 +81,17 @@ fn idle_connections_of_a_pool_end_the_wait_early() {
 }
 
 #[test]
+fn idle_connections_do_not_hide_one_that_waits() {
+    let (_directory, path) = place();
+    let listener = UnixListener::bind(&path).unwrap();
+    let _idle = UnixStream::connect(&path).unwrap();
+    let _accepted = listener.accept().unwrap();
+    let _waiting = UnixStream::connect(&path).unwrap();
+    let drained = drained(&Address::Unix(path), &pooling());
+    assert_eq!((drained.ended, drained.waiting), (Ended::Late, 1));
+}
+
+#[test]
 fn a_pool_is_left_between_two_messages_if_there_is_such_a_moment() {
     let (_directory, path) = place();
     let listener = UnixListener::bind(&path).unwrap();
