@@ -118,6 +118,10 @@ fn echoed(
             let version = answer.strip_suffix(text).ok_or("another text came back")?;
             Ok(version.trim().to_owned())
         }
+        Message::Close(why) => {
+            let code = why.map_or(1005, |why| u16::from(why.code));
+            Err(format!("the server closed the WebSocket with {code}").into())
+        }
         other => Err(format!("not an echo: {other}").into()),
     }
 }

@@ -34,7 +34,7 @@ pub fn introduction(options: &Options) -> String {
          those of the short requests; `during` is from a command's start to 1 s after its end.",
         options.releases,
         options.broken,
-        BREAKAGES.join(", "),
+        BREAKAGES[..options.broken.min(BREAKAGES.len())].join(", "),
         options.rollbacks
     )
 }
