@@ -51,7 +51,6 @@ impl Program {
     }
 
     /// The same program, which may take so long, from its start to the end of the wait.
-    #[allow(dead_code)] // For the bench `cutover`.
     pub fn limit(mut self, limit: Duration) -> Self {
         self.limit = limit;
         self
