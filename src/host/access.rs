@@ -11,7 +11,7 @@ use fs_err as fs;
 use nix::libc;
 use nix::unistd::{Gid, Group, User, getgrouplist};
 
-use super::process;
+use super::{process, user};
 
 /// How many links the kernel follows in one path.
 const LINK_LIMIT: usize = 40;
@@ -81,8 +81,12 @@ pub struct Place {
     pub path: Utf8PathBuf,
     /// The id of its owner.
     pub uid: u32,
+    /// The name of its owner.
+    pub owner: String,
     /// The id of its group.
     pub gid: u32,
+    /// The name of its group.
+    pub group: String,
     /// Its nine bits of rights.
     pub mode: u32,
     /// Whether it is a directory.
@@ -160,7 +164,9 @@ fn look(path: &Utf8Path) -> io::Result<Place> {
     Ok(Place {
         path: path.to_owned(),
         uid: metadata.uid(),
+        owner: user::name_of(metadata.uid()),
         gid: metadata.gid(),
+        group: user::group_name_of(metadata.gid()),
         mode: metadata.mode() & 0o777,
         is_directory: metadata.is_dir(),
         has_access_list: has_access_list(path),
