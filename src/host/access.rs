@@ -95,6 +95,26 @@ pub struct Place {
     pub has_access_list: bool,
 }
 
+impl Place {
+    /// A directory that does not exist yet, as this user will have it, in the named group or its
+    /// own.
+    pub fn planned(path: &Utf8Path, owner: &str, group: Option<&str>, mode: u32) -> Option<Place> {
+        let owner = User::from_name(owner).ok().flatten()?;
+        let named = group.and_then(|name| Group::from_name(name).ok().flatten());
+        let gid = named.map_or(owner.gid, |group| group.gid).as_raw();
+        Some(Place {
+            path: path.to_owned(),
+            uid: owner.uid.as_raw(),
+            owner: owner.name,
+            gid,
+            group: user::group_name_of(gid),
+            mode,
+            is_directory: true,
+            has_access_list: false,
+        })
+    }
+}
+
 /// Everything that lies on a path, the root first, as far as this process can see it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Way {

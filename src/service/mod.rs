@@ -3,6 +3,7 @@
 
 pub mod process;
 mod span;
+pub mod sudo;
 pub mod systemctl;
 pub mod timer;
 pub mod trial;

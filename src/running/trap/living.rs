@@ -1,6 +1,8 @@
 //! What the live instance tells about the next switch: whether it ends gracefully, and whether a
 //! second copy fits beside it.
 
+use camino::Utf8Path;
+
 use super::{Level, Trap};
 use crate::report::time::bytes;
 use crate::running::server::{Server, base_name};
@@ -15,8 +17,10 @@ pub struct Living {
     pub name: String,
     /// The file of its unit, or its template's name.
     pub place: String,
-    /// The command line of its main process.
+    /// The command line of its main process, or the title that it wrote over it.
     pub words: Vec<String>,
+    /// The words that it was started with.
+    pub start_words: Vec<String>,
     /// Whether that process does something about the signal that asks it to end; none where that
     /// cannot be seen.
     pub takes_stop_signal: Option<bool>,
@@ -40,6 +44,26 @@ pub fn predict(living: &Living) -> Vec<Trap> {
     .into_iter()
     .flatten()
     .collect()
+}
+
+/// The version of the gunicorn in the virtualenv that these words start with.
+pub fn installed_gunicorn(words: &[String]) -> Option<(u32, u32)> {
+    let program = Utf8Path::new(words.first()?);
+    let libraries = program.parent()?.parent()?.join("lib");
+    let entries = |directory: &Utf8Path| directory.read_dir_utf8().into_iter().flatten().flatten();
+    let mut packages = entries(&libraries).map(|entry| entry.path().join("site-packages"));
+    packages.find_map(|directory| entries(&directory).find_map(|it| version_in(it.file_name())))
+}
+
+/// `gunicorn-25.1.0.dist-info`
+fn version_in(name: &str) -> Option<(u32, u32)> {
+    let version = name.strip_prefix("gunicorn-")?.strip_suffix(".dist-info")?;
+    let mut numbers = version.split('.');
+    let major = numbers.next()?.parse().ok()?;
+    Some((
+        major,
+        numbers.next().and_then(|it| it.parse().ok()).unwrap_or(0),
+    ))
 }
 
 impl Living {
@@ -76,7 +100,7 @@ impl Living {
     }
 
     fn control_socket(&self) -> Option<Trap> {
-        let is_gunicorn = Server::of(&self.words) == Some(Server::Gunicorn);
+        let is_gunicorn = Server::of(&self.start_words) == Some(Server::Gunicorn);
         let has_one = self.gunicorn.is_some_and(|it| it >= CONTROL_SOCKET_SINCE);
         let is_told = self
             .words
@@ -106,6 +130,7 @@ mod tests {
         Living {
             name: "app@1.service".to_owned(),
             words: line.split(' ').map(str::to_owned).collect(),
+            start_words: line.split(' ').map(str::to_owned).collect(),
             takes_stop_signal: Some(true),
             memory: 100 << 20,
             available: Some(200 << 20),
@@ -148,6 +173,19 @@ mod tests {
             traps[0].change.contains("free_memory = \"300MiB\""),
             "{traps:?}"
         );
+    }
+
+    #[test]
+    fn the_version_is_read_beside_the_interpreter() {
+        let directory = tempfile::tempdir().unwrap();
+        let venv = Utf8Path::from_path(directory.path()).unwrap();
+        let packages = venv.join("lib/python3.11/site-packages");
+        fs_err::create_dir_all(packages.join("gunicorn-25.1.0.dist-info")).unwrap();
+        fs_err::create_dir_all(packages.join("gunicorn")).unwrap();
+        let words = [venv.join("bin/python").into_string()];
+        assert_eq!(installed_gunicorn(&words), Some((25, 1)));
+        assert_eq!(installed_gunicorn(&["/usr/bin/python3".to_owned()]), None);
+        assert_eq!(version_in("gunicorn-26.dist-info"), Some((26, 0)));
     }
 
     #[test]
