@@ -4,6 +4,7 @@
 use serde::Serialize;
 
 mod boot;
+mod fronts;
 mod instances;
 mod rights;
 

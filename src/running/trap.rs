@@ -12,6 +12,7 @@ use super::server::{Server, base_name, is_interpreter, option};
 pub mod front;
 pub mod instance;
 pub mod living;
+pub mod node;
 
 /// How bad it is, the worst first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]

@@ -1,26 +1,22 @@
 //! What is known of the instances of a site, gathered for the rules in
 //! [`trap`](crate::running::trap).
 
-use camino::{Utf8Path, Utf8PathBuf};
+use camino::Utf8PathBuf;
 
-use super::Trap;
+use super::{Trap, fronts, rights};
 use crate::commands::Context;
 use crate::config::schema::{Kind, Role, Service};
 use crate::error::Result;
-use crate::host::access::{self, Identity, Place};
-use crate::host::socket::Address;
+use crate::host::access::Place;
+use crate::host::user::Owner;
 use crate::host::{cgroup, memory, process};
-use crate::running::front::Pools;
-use crate::running::trap::front::{Approach, Visitor};
 use crate::running::trap::instance::InstanceFacts;
 use crate::running::trap::living::{Living, installed_gunicorn};
-use crate::running::trap::{front, instance, living};
+use crate::running::trap::{instance, living, node};
 use crate::service::UnitState;
 use crate::site::{History, ReleaseId};
+use crate::step::advice;
 use crate::step::instance::Instance;
-use crate::step::{advice, name_of};
-
-use super::rights;
 
 /// The number of SIGTERM.
 const TERM: i32 = 15;
@@ -62,7 +58,7 @@ fn traps_of(
     }
     if service.role == Role::Web {
         let live = running.as_ref().map(|(_, live)| live);
-        found.extend(at_fronts(context, &next, &state, live));
+        found.extend(fronts::traps(&context.site, &next, &state, live));
     }
     found.into_iter().map(Trap::from).collect()
 }
@@ -85,7 +81,18 @@ fn facts(instance: &Instance, state: &UnitState) -> InstanceFacts {
         runtime_directories: instance.runtime_directories(state),
         keeps_runtime_directories: state.keeps_runtime_directories,
         start_before: state.start_before.clone(),
+        foreign_group: foreign_group(state),
     }
+}
+
+/// The group of a unit that runs as the user of this process, but in another main group.
+fn foreign_group(state: &UnitState) -> Option<String> {
+    let own = Owner::of_process().name;
+    let group = state.group.as_ref()?;
+    let is_own = state.user.as_deref() == Some(own.as_str());
+    let plain = Place::planned("/".into(), &own, None, 0)?;
+    let named = Place::planned("/".into(), &own, Some(group), 0)?;
+    (is_own && plain.gid != named.gid).then(|| group.clone())
 }
 
 /// Whether a file of the unit says how long a stop may take. One that cannot be read may.
@@ -105,9 +112,16 @@ fn says_stop_limit(state: &UnitState) -> bool {
 fn looked_at(live: &Instance, state: &UnitState, facts: &InstanceFacts) -> Living {
     let pids = cgroup::processes(&state.control_group);
     let words = state.main_pid.and_then(|pid| process::argv(pid).seen());
-    let takes = |pid| process::takes_signal(pid, TERM);
-    let says = |text: &str| text.contains("control-socket");
-    let mut variables = state.environment.iter();
+    let takes = |pid| match node::is_node(&state.argv) {
+        true => node::names_sigterm(&state.argv, &live.directory()),
+        false => process::takes_signal(pid, TERM),
+    };
+    // A runtime directory of its own gives it a control socket of its own.
+    let own = format!("/{}", live.release);
+    let says = |text: &String| {
+        let is_own = text.starts_with("XDG_RUNTIME_DIR=") && text.contains(&own);
+        is_own || text.contains("control-socket")
+    };
     Living {
         name: live.name(),
         place: place_of(facts),
@@ -120,81 +134,11 @@ fn looked_at(live: &Instance, state: &UnitState, facts: &InstanceFacts) -> Livin
         memory: memory::of_copy(&state.control_group, &pids),
         available: memory::available().ok(),
         gunicorn: installed_gunicorn(&state.argv),
-        names_control_socket: variables.any(|it| says(it)),
+        names_control_socket: state.environment.iter().any(says),
     }
 }
 
 fn place_of(facts: &InstanceFacts) -> String {
     let file = facts.unit.unit_file.as_ref();
     file.map_or(facts.unit.name.clone(), Utf8PathBuf::to_string)
-}
-
-fn at_fronts(
-    context: &Context<'_>,
-    next: &Instance,
-    state: &UnitState,
-    live: Option<&Instance>,
-) -> Vec<crate::running::trap::Trap> {
-    let of = live.unwrap_or(next);
-    let (Some(socket), Some(Address::Unix(bound))) = (of.socket_at_fronts(), of.address()) else {
-        return Vec::new();
-    };
-    let acting = of.fronts(&Address::Unix(bound.clone())).acting();
-    let visitors: Vec<Visitor> = acting
-        .into_iter()
-        .filter_map(|acting| {
-            let user = acting.front.user.as_deref().unwrap_or_default();
-            let by_database = Identity::of_user(user, None).unwrap_or_default();
-            Some(Visitor {
-                identity: Identity::of_process(acting.pid)?,
-                groups: by_database.groups,
-                is_named: acting.front.pools != Pools::Unknown,
-                chroot: acting.chroot,
-                front: acting.front,
-            })
-        })
-        .collect();
-    let places = match live {
-        Some(_) => access::way_to(&socket).places,
-        None => planned(context, next, state),
-    };
-    let approach = Approach {
-        unit: name_of(&of.service),
-        start_words: state.argv.clone(),
-        socket,
-        places,
-        runtime_directories: of.runtime_directories(state),
-    };
-    let approach = with_live_directory(approach, live, state, &bound);
-    front::predict(&visitors, &approach)
-}
-
-/// The directory that systemd made for the live instance: the unit was asked for the next one.
-fn with_live_directory(
-    mut approach: Approach,
-    live: Option<&Instance>,
-    state: &UnitState,
-    bound: &Utf8Path,
-) -> Approach {
-    if live.is_some() && !state.runtime_directories.is_empty() {
-        approach
-            .runtime_directories
-            .extend(bound.parent().map(Utf8Path::to_owned));
-    }
-    approach
-}
-
-/// The way as it will be with the first instance: what is there, and what systemd will make.
-fn planned(context: &Context<'_>, next: &Instance, state: &UnitState) -> Vec<Place> {
-    let mut places = access::way_to(&context.site.releases_dir()).places;
-    let user = state.user.as_deref().unwrap_or("root");
-    let mode = u32::from_str_radix(&state.runtime_directory_mode, 8).unwrap_or(0o755);
-    let socket = next.socket_path().unwrap_or_default();
-    for directory in next.runtime_directories(state) {
-        if socket.starts_with(&directory) {
-            let group = state.group.as_deref();
-            places.extend(Place::planned(&directory, user, group, mode & 0o777));
-        }
-    }
-    places
 }

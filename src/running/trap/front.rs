@@ -7,7 +7,7 @@ use super::instance::in_service;
 use super::{Level, Trap};
 use crate::host::access::{Identity, PASS, Place, WRITE};
 use crate::running::front::{Front, Pools};
-use crate::running::server::Server;
+use crate::running::server::{Server, base_name, option};
 
 /// A proxy that runs on this host.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,9 +40,29 @@ pub struct Approach {
     pub runtime_directories: Vec<Utf8PathBuf>,
 }
 
+/// The rights of the socket that a server will make.
+pub fn planned_socket_mode(words: &[String], umask: u32) -> u32 {
+    let own = |text: &str| match text.strip_prefix('0') {
+        Some(octal) => u32::from_str_radix(octal.trim_start_matches('o'), 8).ok(),
+        None => text.parse().ok(),
+    };
+    match Server::of(words) {
+        // It sets a umask of its own, which lets everybody in when it is told nothing.
+        Some(Server::Gunicorn) => {
+            let begins = words.iter().position(|word| base_name(word) == "gunicorn");
+            let own_words = &words[begins.unwrap_or(0)..];
+            let told = option(own_words, &["--umask", "-m"]).and_then(own);
+            0o777 & !told.unwrap_or(0)
+        }
+        Some(Server::Uvicorn) => 0o666,
+        _ => 0o777 & !umask,
+    }
+}
+
 /// What is to be said of all proxies. One whose settings do not name the socket counts only where
-/// no other one does.
-pub fn predict(visitors: &[Visitor], approach: &Approach) -> Vec<Trap> {
+/// no other one does. `live` is the way to the live instance, `next` the one to the next.
+pub fn predict(visitors: &[Visitor], live: Option<&Approach>, next: &Approach) -> Vec<Trap> {
+    let approach = live.unwrap_or(next);
     let is_any_named = visitors.iter().any(|visitor| visitor.is_named);
     let mut traps = Vec::new();
     if !is_any_named && let Some(visitor) = visitors.first() {
@@ -50,7 +70,8 @@ pub fn predict(visitors: &[Visitor], approach: &Approach) -> Vec<Trap> {
     }
     for visitor in visitors {
         if visitor.is_named || !is_any_named {
-            traps.extend(barred(visitor, approach));
+            let now = live.and_then(|live| barred(visitor, live, Level::Error));
+            traps.extend(now.or_else(|| barred_later(visitor, live, next)));
         }
         if visitor.is_named {
             traps.extend(shut_in(visitor, approach));
@@ -75,8 +96,24 @@ fn unnamed(visitor: &Visitor, approach: &Approach) -> Trap {
     }
 }
 
+/// The same of the next instance, by the settings of its unit. What a server makes of its socket is
+/// not certain, and not told where the socket of the live one is right.
+fn barred_later(visitor: &Visitor, live: Option<&Approach>, next: &Approach) -> Option<Trap> {
+    let directories = next.places.iter().filter(|place| place.is_directory);
+    let known = Approach {
+        places: directories.cloned().collect(),
+        ..next.clone()
+    };
+    let level = match live {
+        Some(_) => return barred(visitor, &known, Level::Error),
+        None if barred(visitor, &known, Level::Error).is_some() => Level::Error,
+        None => Level::Warning,
+    };
+    barred(visitor, next, level)
+}
+
 /// The proxy may not pass a directory on the way, or not connect to the socket.
-fn barred(visitor: &Visitor, approach: &Approach) -> Option<Trap> {
+fn barred(visitor: &Visitor, approach: &Approach, level: Level) -> Option<Trap> {
     let is_barrier = |place: &&Place| !visitor.identity.may(place, right(place));
     let barriers: Vec<&Place> = approach.places.iter().filter(is_barrier).collect();
     let (front, first) = (&visitor.front, barriers.first()?);
@@ -105,7 +142,7 @@ fn barred(visitor: &Visitor, approach: &Approach) -> Option<Trap> {
     }
     Some(Trap {
         level: if visitor.is_named {
-            Level::Error
+            level
         } else {
             Level::Warning
         },
@@ -200,147 +237,4 @@ fn short(unit: &str) -> &str {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn place(path: &str, mode: u32) -> Place {
-        Place {
-            path: path.into(),
-            uid: 1000,
-            owner: "deploy".to_owned(),
-            gid: 1000,
-            group: "deploy".to_owned(),
-            mode,
-            is_directory: !path.ends_with(".sock"),
-            has_access_list: false,
-        }
-    }
-
-    fn visitor(program: &str, groups: &[u32]) -> Visitor {
-        Visitor {
-            front: Front {
-                program: program.to_owned(),
-                user: Some("www-data".to_owned()),
-                pools: Pools::No,
-            },
-            identity: Identity {
-                uid: 33,
-                groups: groups.to_vec(),
-            },
-            groups: groups.to_vec(),
-            is_named: true,
-            chroot: None,
-        }
-    }
-
-    fn approach(root: u32, run: u32, socket: u32) -> Approach {
-        Approach {
-            unit: "app@.service".to_owned(),
-            socket: "/srv/app/current/run/app.sock".into(),
-            places: vec![
-                place("/srv/app", root),
-                place("/run/app/1", run),
-                place("/run/app/1/app.sock", socket),
-            ],
-            runtime_directories: vec!["/run/app/1".into()],
-            ..Approach::default()
-        }
-    }
-
-    #[test]
-    fn a_proxy_in_the_group_or_among_all_others_gets_there() {
-        let open = approach(0o755, 0o750, 0o770);
-        assert_eq!(predict(&[visitor("nginx", &[33, 1000])], &open), []);
-        assert_eq!(
-            predict(&[visitor("nginx", &[33])], &approach(0o711, 0o755, 0o777)),
-            []
-        );
-    }
-
-    #[test]
-    fn each_barrier_comes_with_its_line() {
-        let member = "usermod -aG deploy www-data && systemctl restart nginx";
-        for (approach, groups, change) in [
-            (approach(0o755, 0o750, 0o770), vec![33], member.to_owned()),
-            (
-                approach(0o700, 0o755, 0o777),
-                vec![33],
-                "chmod o+x /srv/app".to_owned(),
-            ),
-            (
-                approach(0o755, 0o700, 0o770),
-                vec![33],
-                format!("[Service]\nRuntimeDirectoryMode=0750\n{member}"),
-            ),
-            (
-                approach(0o755, 0o750, 0o755),
-                vec![33, 1000],
-                "[Service]\nUMask=0007".to_owned(),
-            ),
-        ] {
-            let traps = predict(&[visitor("nginx", &groups)], &approach);
-            assert_eq!(traps.len(), 1, "{traps:?}");
-            assert_eq!((traps[0].level, &traps[0].change), (Level::Error, &change));
-        }
-    }
-
-    #[test]
-    fn a_proxy_that_was_started_too_early_is_to_be_restarted_and_haproxy_to_be_told() {
-        let way = approach(0o755, 0o750, 0o770);
-        let mut early = visitor("nginx", &[33]);
-        early.groups.push(1000);
-        assert_eq!(predict(&[early], &way)[0].change, "systemctl restart nginx");
-        let haproxy = predict(&[visitor("haproxy", &[33])], &way);
-        assert!(
-            haproxy[0].change.contains("`group deploy` in `global`"),
-            "{haproxy:?}"
-        );
-    }
-
-    #[test]
-    fn a_directory_of_root_is_opened_for_others_and_gunicorn_has_its_own_umask() {
-        let mut way = approach(0o755, 0o750, 0o777);
-        way.places[1].gid = 0;
-        let traps = predict(&[visitor("nginx", &[33])], &way);
-        assert_eq!(traps[0].change, "[Service]\nRuntimeDirectoryMode=0755");
-        let mut way = approach(0o755, 0o755, 0o700);
-        way.start_words = vec!["gunicorn".to_owned()];
-        let traps = predict(&[visitor("nginx", &[33, 1000])], &way);
-        assert_eq!(traps[0].change, "start gunicorn with: --umask 007");
-    }
-
-    #[test]
-    fn only_those_that_name_the_socket_count_and_none_is_said() {
-        let way = approach(0o755, 0o750, 0o770);
-        let mut other = visitor("caddy", &[44]);
-        other.is_named = false;
-        assert_eq!(
-            predict(&[visitor("nginx", &[1000]), other.clone()], &way),
-            []
-        );
-        let traps = predict(&[other], &way);
-        let levels: Vec<Level> = traps.iter().map(|trap| trap.level).collect();
-        assert_eq!(levels, [Level::Note, Level::Warning]);
-        assert_eq!(
-            traps[0].change,
-            "reverse_proxy unix//srv/app/current/run/app.sock"
-        );
-        assert_eq!(predict(&[], &way), []);
-    }
-
-    #[test]
-    fn what_keeps_connections_or_is_shut_in_is_said_with_its_line() {
-        let way = approach(0o755, 0o755, 0o777);
-        let mut pooling = visitor("nginx", &[33]);
-        pooling.front.pools = Pools::Yes("remove `keepalive 8;`".to_owned());
-        let traps = predict(&[pooling], &way);
-        assert_eq!(
-            (traps[0].level, traps[0].change.as_str()),
-            (Level::Warning, "remove `keepalive 8;`")
-        );
-        let mut shut_in = visitor("haproxy", &[33]);
-        shut_in.chroot = Some("`chroot /var/lib/haproxy`".to_owned());
-        let traps = predict(&[shut_in], &way);
-        assert_eq!(traps[0].level, Level::Error);
-    }
-}
+mod tests;

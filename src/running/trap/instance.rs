@@ -57,6 +57,8 @@ pub struct InstanceFacts {
     pub keeps_runtime_directories: bool,
     /// The command lines that run before its start.
     pub start_before: Vec<String>,
+    /// Its group, where it runs as the user of zdd but in another main group.
+    pub foreign_group: Option<String>,
 }
 
 /// Everything that the settings of a template tell beforehand.
@@ -74,6 +76,7 @@ pub fn predict(facts: &InstanceFacts, paths: &Paths) -> Vec<Trap> {
     traps.extend(template.stop_signal());
     traps.extend(template.no_restart());
     traps.extend(template.no_install());
+    traps.extend(template.hidden());
     traps
 }
 
@@ -96,6 +99,15 @@ impl Template<'_> {
             let what = format!(
                 "its `/tmp` is its own (`PrivateTmp`): nobody else finds `{}`",
                 self.with_percent_i(socket.as_str())
+            );
+            return Some(self.view.trap(Level::Error, what, change));
+        }
+        let name = socket.file_name().unwrap_or_default();
+        if name.contains(&facts.release) {
+            let what = format!(
+                "the name of its socket, `{}`, is another one in each release: no proxy can have it \
+                 in its settings",
+                self.with_percent_i(name)
             );
             return Some(self.view.trap(Level::Error, what, change));
         }
@@ -245,6 +257,16 @@ impl Template<'_> {
         (!self.facts.can_be_enabled).then(|| self.view.trap(Level::Warning, what.to_owned(), lines))
     }
 
+    /// The kernel shows a process only to those who have its user and its main group.
+    fn hidden(&self) -> Option<Trap> {
+        let group = self.facts.foreign_group.as_ref()?;
+        let what = format!(
+            "`Group={group}` hides its processes from zdd, which cannot prove what they run"
+        );
+        let line = "leave `Group=` out, and put the proxy's user into the group of `User=`";
+        Some(self.view.trap(Level::Warning, what, line.to_owned()))
+    }
+
     /// The value of a key in the server's own file of settings, as the live release has it.
     fn in_settings_file(&self, key: &str) -> Option<String> {
         let unit = &self.facts.unit;
@@ -276,10 +298,8 @@ impl Template<'_> {
 
     fn directory_of_its_own(&self, socket: &Utf8Path) -> String {
         let name = self.facts.unit.name.split('@').next().unwrap_or_default();
-        let file = socket
-            .file_name()
-            .unwrap_or("app.sock")
-            .replace(&self.facts.release, "app");
+        let is_fixed = |name: &&str| !name.contains(&self.facts.release);
+        let file = socket.file_name().filter(is_fixed).unwrap_or("app.sock");
         format!(
             "{}\nand in zdd.toml: socket = \"/run/{name}/%i/{file}\"\nand the same path where the \
              server binds",

@@ -70,9 +70,11 @@ impl Living {
     fn sudden_end(&self) -> Option<Trap> {
         let program = base_name(self.words.first()?);
         let is_node = program.starts_with("node");
-        let what = format!(
-            "`{program}` does nothing about SIGTERM, so that a stop cuts the requests it works on"
-        );
+        let who = match is_node {
+            true => "nothing in its code is".to_owned(),
+            false => format!("`{program}` does nothing"),
+        };
+        let what = format!("{who} about SIGTERM: a stop cuts the requests it works on");
         let change = match (is_node, program) {
             (true, _) => "in the code: process.on('SIGTERM', () => server.close())".to_owned(),
             (_, "sh" | "bash" | "dash" | "npm") => {

@@ -112,19 +112,19 @@ fn a_unit_that_names_no_release_is_said() {
 #[test]
 fn sockets_that_nobody_finds_or_that_go_with_another_instance_are_errors() {
     let private = trap(|facts| {
-        facts.socket = Some("/tmp/app-20260101000000.sock".into());
+        facts.socket = Some("/tmp/20260101000000/app.sock".into());
         facts.has_private_tmp = true;
     });
     assert_eq!(private.level, Level::Error);
     assert!(
-        private.what.contains("`/tmp/app-%i.sock`"),
+        private.what.contains("`/tmp/%i/app.sock`"),
         "{}",
         private.what
     );
-    let open = trap(|facts| facts.socket = Some("/tmp/app-20260101000000.sock".into()));
+    let open = trap(|facts| facts.socket = Some("/tmp/20260101000000/app.sock".into()));
     assert_eq!(open.level, Level::Note);
     let shared = |facts: &mut InstanceFacts| {
-        facts.socket = Some("/run/app/20260101000000.sock".into());
+        facts.socket = Some("/run/app/x/app.sock".into());
         facts.runtime_directories = vec!["/run/app".into()];
     };
     let found = trap(shared);
@@ -234,4 +234,18 @@ fn signals_that_do_not_end_a_server_gracefully_are_said() {
     let mut ending = good();
     start(&mut ending, &format!("{line} --die-on-term"));
     assert_eq!(predict(&ending, &paths()), []);
+}
+
+#[test]
+fn a_socket_that_has_the_release_in_its_name_and_a_foreign_group_are_said() {
+    let found = trap(|facts| facts.socket = Some("/run/app/app-20260101000000.sock".into()));
+    assert_eq!(found.level, Level::Error);
+    assert!(found.what.contains("`app-%i.sock`"), "{}", found.what);
+    assert!(
+        found.change.contains("/run/app/%i/app.sock"),
+        "{}",
+        found.change
+    );
+    let found = trap(|facts| facts.foreign_group = Some("www-data".to_owned()));
+    assert!(found.what.contains("`Group=www-data`"), "{}", found.what);
 }
