@@ -2,6 +2,8 @@
 //! service really runs is asked in `running`.
 
 pub mod process;
+mod span;
+pub mod sudo;
 pub mod systemctl;
 pub mod timer;
 pub mod trial;

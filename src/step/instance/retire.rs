@@ -4,6 +4,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use camino::Utf8PathBuf;
+
 use super::{Instance, own_process};
 use crate::config::schema::Role;
 use crate::error::Result;
@@ -148,7 +150,10 @@ impl Instance {
             .collect()
     }
 
-    fn fronts(&self, address: &Address) -> Fronts {
-        Fronts::new(std::slice::from_ref(address), &self.names_at_fronts())
+    /// What is known of the fronts of its address.
+    pub fn fronts(&self, address: &Address) -> Fronts {
+        let through = self.socket_at_fronts().map(Utf8PathBuf::into_string);
+        let names: Vec<String> = through.into_iter().collect();
+        Fronts::new(std::slice::from_ref(address), &names)
     }
 }
