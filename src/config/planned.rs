@@ -9,7 +9,7 @@ const PLANNED: [(&str, &[&str]); 4] = [
         &["artifact", "git", "ref", "subdir", "submodules"],
     ),
     ("shared", &["bridge"]),
-    ("service", &["cwd", "pid_file", "program", "stop", "warm"]),
+    ("service", &["cwd", "pid_file", "stop", "warm"]),
 ];
 
 /// Whether a later version will have this key in this table (`""` is the top of the file).
