@@ -19,7 +19,7 @@ const PATH: &str = "/usr/bin/supervisorctl";
 const QUESTION_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How many bytes of a program's output explain a failure.
-const TAIL_BYTES: &str = "-8000";
+const TAIL_BYTES: &str = "-16000";
 
 /// A call that changes something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -243,7 +243,7 @@ mod tests {
         assert_eq!(
             control("supervisorctl").sudoers_line("deploy", "my.hc-20261122014228"),
             "deploy ALL=(root) NOPASSWD: /usr/bin/supervisorctl ^(status|reread|update \
-             my\\.hc-[0-9]{14}|(start|stop) my\\.hc-[0-9]{14}:[*]|tail -8000 \
+             my\\.hc-[0-9]{14}|(start|stop) my\\.hc-[0-9]{14}:[*]|tail -16000 \
              my\\.hc-[0-9]{14}(:[^ ]+)? (stdout|stderr))$"
         );
     }

@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 
 use camino::Utf8PathBuf;
 use fs_err as fs;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
 pub use control::Supervisorctl;
 pub use file::{Facts, render};
@@ -31,11 +33,20 @@ pub struct Program {
     control: Supervisorctl,
 }
 
-/// How long a stopped program's children may go on before they are called left over.
-const CHILDREN_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long the children of a stopped program may go on before they are told to end as well.
+const CHILDREN_GRACE: Duration = Duration::from_secs(1);
 
 /// How often it is looked whether they ended.
 const LOOK_INTERVAL: Duration = Duration::from_millis(50);
+
+/// Processes of a program that went on after supervisor had stopped it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Orphans {
+    /// All of them, which were then told to end.
+    pub told: Vec<u32>,
+    /// Those that go on all the same.
+    pub left: Vec<u32>,
+}
 
 impl Program {
     /// The program of a release; `None` for other kinds of services.
@@ -152,11 +163,12 @@ impl Program {
     }
 
     /// Stops it and waits for its end, its children's too; supervisor forgets it when its file is
-    /// gone. Returns the processes that go on all the same.
+    /// gone. Supervisor ends only the process that it started, unless `stopasgroup` is set: what
+    /// goes on is told to end here, and may take as long as `drain`.
     ///
     /// # Errors
     /// When supervisor refuses.
-    pub fn stop(&self, limit: Duration, patience: &Patience) -> Result<Vec<u32>> {
+    pub fn stop(&self, limit: Duration, drain: Duration, patience: &Patience) -> Result<Orphans> {
         let state = self.state()?;
         let known = alive(state.processes());
         if state.is_known() && !state.is_ended() {
@@ -167,11 +179,20 @@ impl Program {
             self.control
                 .call(&Verb::Update(&self.name), limit, patience)?;
         }
-        Ok(survivors(known, patience))
+        let told = survivors(known, CHILDREN_GRACE, patience);
+        for (pid, _) in &told {
+            let _ = kill(Pid::from_raw(pid.cast_signed()), Signal::SIGTERM);
+        }
+        let left = survivors(told.clone(), drain, patience);
+        let pids = |of: Vec<(u32, Ticks)>| of.into_iter().map(|(pid, _)| pid).collect();
+        Ok(Orphans {
+            told: pids(told),
+            left: pids(left),
+        })
     }
 
     /// What it printed last to its standard error, or to its standard output where that is all.
-    pub fn tail(&self, lines: usize) -> Vec<String> {
+    pub fn tail(&self) -> Vec<String> {
         let Ok(state) = self.state() else {
             return Vec::new();
         };
@@ -181,8 +202,7 @@ impl Program {
         let read = |channel| self.control.tail(&member.full_name, channel).ok();
         let text = read("stderr").filter(|text| !text.trim().is_empty());
         let text = text.or_else(|| read("stdout")).unwrap_or_default();
-        let mut lines_of: Vec<String> = text.lines().map(str::to_owned).collect();
-        lines_of.split_off(lines_of.len().saturating_sub(lines))
+        text.trim_end().lines().map(str::to_owned).collect()
     }
 
     /// Why it cannot be started here: supervisor does not answer, its directory may not be written
@@ -208,12 +228,16 @@ fn alive(pids: Vec<u32>) -> Vec<(u32, Ticks)> {
 }
 
 /// Those that still run a while later.
-fn survivors(mut known: Vec<(u32, Ticks)>, patience: &Patience) -> Vec<u32> {
-    let until = Instant::now() + CHILDREN_TIMEOUT;
+fn survivors(
+    mut known: Vec<(u32, Ticks)>,
+    limit: Duration,
+    patience: &Patience,
+) -> Vec<(u32, Ticks)> {
+    let until = Instant::now() + limit;
     loop {
         known.retain(|(pid, started)| process::is_alive(*pid, *started));
         if known.is_empty() || Instant::now() >= until || !patience.sleep(LOOK_INTERVAL) {
-            return known.into_iter().map(|(pid, _)| pid).collect();
+            return known;
         }
     }
 }

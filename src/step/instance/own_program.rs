@@ -33,7 +33,7 @@ pub(super) fn begin(
         return program.write(&text);
     }
     // What an earlier command left may wait to be started again, by another file.
-    program.stop(limit, patience)?;
+    program.stop(limit, instance.service.drain.duration(), patience)?;
     instance.remove_dead_socket();
     program.write(&text)?;
     program.start(limit, patience)
@@ -58,18 +58,32 @@ pub(super) fn stop(
         return Ok(());
     }
     let was_running = !program.state()?.is_ended();
-    let limit = instance.service.drain.duration() + STOP_TIMEOUT;
-    let left = program.stop(limit, patience)?;
-    if !left.is_empty() {
-        let pids: Vec<String> = left.iter().map(u32::to_string).collect();
-        let name = program.name();
-        let what = format!("`{name}` is stopped, but pid {} goes on", pids.join(", "));
-        let hint = "let supervisor end all it started: `stopasgroup=true` and `killasgroup=true`";
+    let drain = instance.service.drain.duration();
+    let orphans = program.stop(drain + STOP_TIMEOUT, drain, patience)?;
+    let name = program.name();
+    let hint = "let supervisor end all it started: `stopasgroup=true` and `killasgroup=true`";
+    let pids = |pids: &[u32]| {
+        pids.iter()
+            .map(u32::to_string)
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
+    if !orphans.left.is_empty() {
+        let what = format!(
+            "`{name}` is stopped, but pid {} goes on",
+            pids(&orphans.left)
+        );
         if instance.service.role == Role::Worker {
             return Err(Error::failed(what).hint(hint));
         }
         report.warning(&format!("{what}; {hint}"));
-    } else if let Some(socket) = instance.told_socket() {
+    } else if !orphans.told.is_empty() {
+        let pids = pids(&orphans.told);
+        report.warning(&format!(
+            "{name}: pid {pids} went on and was told to end; {hint}"
+        ));
+    }
+    if let Some(socket) = instance.told_socket().filter(|_| orphans.left.is_empty()) {
         let _ = fs::remove_file(socket);
     }
     if was_running {

@@ -8,6 +8,7 @@ use crate::host::ticks::Ticks;
 use crate::report::Report;
 use crate::running::Processes;
 use crate::service::{Program, Unit};
+use crate::step::unit_logs::condensed;
 use crate::step::{Stage, name_of};
 
 /// How many of its last lines explain a failure.
@@ -131,7 +132,7 @@ impl Instance {
     pub(super) fn last_lines(&self, since: Ticks) -> Vec<String> {
         match self.runner() {
             Runner::Unit(unit) => unit.journal_tail(since, LINES),
-            Runner::Program(program) => program.tail(LINES),
+            Runner::Program(program) => condensed(program.tail()),
             Runner::Process => own_process::tail_of(&own_process::log_path(self)),
         }
     }
