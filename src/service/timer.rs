@@ -36,7 +36,8 @@ impl Timer {
     /// The timer of these services: asked for in the way in which their instances are.
     pub fn of(services: &[Service]) -> Timer {
         let mut instances = services.iter();
-        let instance = instances.find(|service| service.kind() == Kind::Instance);
+        let is_of_system = |kind| matches!(kind, Kind::Instance | Kind::Program);
+        let instance = instances.find(|service| is_of_system(service.kind()));
         Timer {
             scope: instance.map_or(Scope::User, |service| service.scope),
             through_sudo: instance.is_some_and(|service| service.sudo),

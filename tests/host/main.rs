@@ -22,6 +22,7 @@ mod case_j_capistrano;
 mod case_l_prune;
 mod case_m_rollback;
 mod case_n_plain_user;
+mod django;
 mod harness;
 mod host;
 mod instance_kinds;
@@ -32,6 +33,7 @@ mod machine;
 mod outcome;
 mod program;
 mod site;
+mod supervisor_releases;
 mod user_scope;
 
 /// One case: a name and what is done on a host of its own.
@@ -58,6 +60,7 @@ fn main() -> ExitCode {
         instance_kinds::CASES,
         instance_recovery::CASES,
         instance_releases::CASES,
+        supervisor_releases::CASES,
         user_scope::CASES,
         harness::CASES,
     ]

@@ -41,8 +41,7 @@ fn what_is_kept_running_is_gone_back_to_without_a_start_and_only_one_is_kept() {
     let kept = site.does("--json status").json()["standby"]["release"].clone();
     let listed = site.list();
     assert_eq!(kept, listed[0]["id"]);
-    site.does("status")
-        .says("more, for a rollback");
+    site.does("status").says("more, for a rollback");
 
     let back = site
         .does("rollback")

@@ -23,7 +23,7 @@ pub(super) fn traps(
     let named = next.service.socket.as_deref().and_then(Utf8Path::file_name);
     let has_one_name = named.is_some_and(|name| !name.contains("%i"));
     let address = instance.address().filter(|_| has_one_name);
-    let (Some(socket), Some(address)) = (instance.socket_at_fronts(), address) else {
+    let (Some(socket), Some(address)) = (instance.path_through_current(), address) else {
         return Vec::new();
     };
     let acting = instance.fronts(&address).acting();

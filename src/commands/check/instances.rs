@@ -16,7 +16,7 @@ use crate::running::trap::{instance, living, node};
 use crate::service::UnitState;
 use crate::site::{History, ReleaseId};
 use crate::step::advice;
-use crate::step::instance::Instance;
+use crate::step::instance::{Instance, Runner};
 
 /// The number of SIGTERM.
 const TERM: i32 = 15;
@@ -43,7 +43,10 @@ fn traps_of(
     release: &ReleaseId,
     live: Option<&ReleaseId>,
 ) -> Vec<Trap> {
-    let state_of = |instance: &Instance| instance.unit().and_then(|unit| unit.state().ok());
+    let state_of = |instance: &Instance| match instance.runner() {
+        Runner::Unit(unit) => unit.state().ok(),
+        Runner::Program(_) | Runner::Process => None,
+    };
     let next = Instance::new(&context.site, release, place, service);
     let Some(state) = state_of(&next).filter(UnitState::is_found) else {
         return Vec::new();

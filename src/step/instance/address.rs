@@ -5,15 +5,15 @@ use camino::{Utf8Path, Utf8PathBuf};
 use fs_err as fs;
 
 use super::Instance;
-use crate::config::schema::{Kind, Scope};
-use crate::error::Finding;
+use crate::config::schema::{Kind, Role, Scope};
+use crate::error::{Finding, Result};
 use crate::host::access::{self, Identity, PASS, WRITE};
 use crate::host::socket::Address;
 use crate::host::user::Owner;
 use crate::running::sockets;
 use crate::service::UnitState;
 
-/// The socket of an own process whose settings name neither socket nor port file.
+/// The socket of an own process or program whose settings name neither socket nor port file.
 const USUAL_NAME: &str = "app.sock";
 
 /// Where systemd makes a unit's other directories.
@@ -33,17 +33,67 @@ impl Instance {
             .is_some_and(|socket| !socket.starts_with(self.directory()))
     }
 
-    /// The socket as a proxy finds it through `current`.
-    pub fn socket_at_fronts(&self) -> Option<Utf8PathBuf> {
-        let socket = self.told_socket()?;
-        Some(self.site.current_socket_path(socket.file_name()?))
+    /// Where a proxy finds it through `current`, whatever release that names. A socket whose own
+    /// name holds the release goes by the usual one there.
+    pub fn path_through_current(&self) -> Option<Utf8PathBuf> {
+        let name = self.name_in_run()?;
+        Some(self.site.current_socket_path(&name))
+    }
+
+    fn name_in_run(&self) -> Option<String> {
+        let told = self.told_socket()?;
+        let named = self.service.socket.as_deref().and_then(Utf8Path::file_name);
+        match named.is_some_and(|name| name.contains("%i")) {
+            true => Some(USUAL_NAME.to_owned()),
+            false => told.file_name().map(str::to_owned),
+        }
+    }
+
+    /// Links the socket to where a proxy looks for it through `current`, unless it lies there.
+    ///
+    /// # Errors
+    /// When the file system refuses.
+    pub fn link_socket(&self) -> Result<()> {
+        let (Some(socket), Some(name)) = (self.socket_path(), self.name_in_run()) else {
+            return Ok(());
+        };
+        if !self.has_socket_elsewhere() && socket.file_name() == Some(&name) {
+            return Ok(());
+        }
+        let link = self.site.socket_path(&self.release, &name);
+        if fs::read_link(&link).is_ok_and(|target| target == socket.as_std_path()) {
+            return Ok(());
+        }
+        if let Some(parent) = link.parent() {
+            crate::site::make_dir(parent, 0o755)?;
+        }
+        let _ = fs::remove_file(&link);
+        fs::os::unix::fs::symlink(&socket, &link)?;
+        Ok(())
+    }
+
+    /// A socket file in the release that nobody listens on would make the server's bind fail.
+    pub(super) fn remove_dead_socket(&self) {
+        let Some(socket) = self.told_socket() else {
+            return;
+        };
+        if let Some(directory) = socket
+            .parent()
+            .filter(|dir| dir.starts_with(self.directory()))
+        {
+            let _ = crate::site::make_dir(directory, 0o755);
+            let _ = fs::remove_file(&socket);
+        }
     }
 
     /// The socket it is told to listen on, by `ZDD_SOCKET`.
     pub fn told_socket(&self) -> Option<Utf8PathBuf> {
         let usual = || self.site.socket_path(&self.release, USUAL_NAME);
         match self.service.kind() {
-            Kind::Process if self.service.port_file.is_none() => {
+            // A worker without a socket must not touch the one that a web service may have there.
+            Kind::Program | Kind::Process
+                if self.service.port_file.is_none() && self.service.role == Role::Web =>
+            {
                 Some(self.socket_path().unwrap_or_else(usual))
             }
             _ => self.socket_path(),
