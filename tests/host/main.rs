@@ -24,6 +24,7 @@ mod case_m_rollback;
 mod case_n_plain_user;
 mod harness;
 mod host;
+mod instance_check;
 mod instance_kinds;
 mod instance_recovery;
 mod instance_releases;
@@ -55,6 +56,7 @@ fn main() -> ExitCode {
         case_l_prune::CASES,
         case_m_rollback::CASES,
         case_n_plain_user::CASES,
+        instance_check::CASES,
         instance_kinds::CASES,
         instance_recovery::CASES,
         instance_releases::CASES,
