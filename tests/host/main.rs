@@ -25,6 +25,7 @@ mod case_n_plain_user;
 mod django;
 mod harness;
 mod host;
+mod instance_check;
 mod instance_kinds;
 mod instance_recovery;
 mod instance_releases;
@@ -57,6 +58,7 @@ fn main() -> ExitCode {
         case_l_prune::CASES,
         case_m_rollback::CASES,
         case_n_plain_user::CASES,
+        instance_check::CASES,
         instance_kinds::CASES,
         instance_recovery::CASES,
         instance_releases::CASES,

@@ -164,8 +164,14 @@ fn changes_of(place: &Place, visitor: &Visitor, approach: &Approach) -> Vec<Stri
         return vec![in_service("RuntimeDirectoryMode=0755")];
     }
     if place.gid == 0 || (!does_group_get && place.is_directory && !is_made_by_systemd) {
-        let right = if place.is_directory { "o+x" } else { "o+w" };
-        return vec![format!("chmod {right} {}", place.path)];
+        // The class that fits first decides alone: more rights for others do not help a member.
+        let class = match &visitor.identity {
+            identity if identity.uid == place.uid => "u",
+            identity if identity.groups.contains(&place.gid) => "g",
+            _ => "o",
+        };
+        let letter = if place.is_directory { "x" } else { "w" };
+        return vec![format!("chmod {class}+{letter} {}", place.path)];
     }
     let mut changes = Vec::new();
     if !does_group_get {

@@ -72,6 +72,11 @@ fn each_barrier_comes_with_its_line() {
             "chmod o+x /srv/app".to_owned(),
         ),
         (
+            approach(0o701, 0o755, 0o777),
+            vec![33, 1000],
+            "chmod g+x /srv/app".to_owned(),
+        ),
+        (
             approach(0o755, 0o700, 0o770),
             vec![33],
             format!("[Service]\nRuntimeDirectoryMode=0750\n{member}"),
