@@ -6,6 +6,8 @@ mod control;
 mod file;
 mod include;
 mod status;
+#[cfg(test)]
+mod tests;
 
 use std::time::{Duration, Instant};
 
