@@ -214,10 +214,11 @@ fn killed_and_rebooted() {
     assert_eq!(files.matches("hc-2").count(), 2, "{files}");
     site.reboot_host();
     site.sh("systemctl start nginx supervisor");
-    site.outcome(["recover", "--boot"]).assert_exit(0);
+    let recovered = site.outcome(["recover", "--boot"]);
+    recovered.assert_exit(0);
     site.outcome(["status"]).assert_exit(0);
     site.assert_only_current_runs();
-    assert_eq!(site.version(), "v2", "the recovery goes on where it was");
+    assert_eq!(site.version(), "v2", "it goes on where it was: {recovered}");
     site.release("v3").assert_exit(0);
     assert_eq!(site.version(), "v3");
     site.reboot_host();

@@ -11,6 +11,8 @@ mod runner;
 mod start;
 mod watch;
 
+use std::time::{Duration, Instant};
+
 use camino::Utf8PathBuf;
 use serde::{Deserialize, Serialize};
 
@@ -26,6 +28,9 @@ pub use own_process::{Variables, tail_of};
 pub use retire::{disable, drain_and_stop, retire, stop_at_once};
 pub use runner::Runner;
 pub use start::{await_answer, start_again};
+
+/// Pause between two tries to start what a boot is starting, too.
+const RETRY_INTERVAL: Duration = Duration::from_millis(500);
 
 /// One release's copy of a service. It need not run.
 #[derive(Debug, Clone)]
@@ -93,8 +98,16 @@ pub fn ensure_ready(stage: &Stage<'_>, place: usize) -> Result<()> {
     if !instance.service.has_instances() {
         return Ok(());
     }
-    if !instance.is_running()? {
-        start_again(stage, &instance)?;
+    let deadline = Instant::now() + instance.service.switch_timeout.duration();
+    let run = || match instance.is_running()? {
+        true => instance.processes().map(drop),
+        false => start_again(stage, &instance),
+    };
+    // It, or what runs it, may be about to come up.
+    while let Err(error) = run() {
+        if Instant::now() >= deadline || !stage.patience().sleep(RETRY_INTERVAL) {
+            return Err(error);
+        }
     }
     await_answer(stage, &instance)
 }
