@@ -1,6 +1,10 @@
 //! The command line: words and flags, turned into calls of `commands`. The man page and the
 //! completions are generated from here.
 
+mod global;
+mod in_place;
+mod zddeploy;
+
 use std::io::Write as _;
 
 use camino::Utf8PathBuf;
@@ -15,8 +19,10 @@ use crate::exit_code::ExitCode;
 use crate::hook::Point;
 use crate::host::clock::Clock;
 use crate::host::signal;
-use crate::report::{self, Color, Options, Report, Verbosity, closing};
+use crate::report::{self, Report, closing};
 use crate::site::{History, ReleaseId, Site};
+
+use global::Global;
 
 /// Puts new code live on this server without losing a request, and takes it back by itself when it
 /// is bad.
@@ -27,29 +33,6 @@ pub struct Cli {
     global: Global,
     #[command(subcommand)]
     verb: Verb,
-}
-
-#[derive(Debug, Args)]
-#[command(next_help_heading = "Options of every command")]
-struct Global {
-    /// The settings of the site [default: ./zdd.toml]
-    #[arg(short, long, global = true, value_name = "FILE", env = "ZDD_CONFIG")]
-    config: Option<Utf8PathBuf>,
-    /// The directory that holds `current` and `releases`
-    #[arg(long, global = true, value_name = "DIR")]
-    root: Option<Utf8PathBuf>,
-    /// Print the result as one JSON object
-    #[arg(long, global = true)]
-    json: bool,
-    /// Say only warnings and how it ended
-    #[arg(short, long, global = true, conflicts_with = "verbose")]
-    quiet: bool,
-    /// Say everything, each line of the hooks too
-    #[arg(short, long, global = true)]
-    verbose: bool,
-    /// Colours in the output
-    #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN")]
-    color: Color,
 }
 
 #[derive(Debug, Subcommand)]
@@ -185,13 +168,14 @@ impl Wait {
 /// Runs a command line to its end and returns the number the process ends with. All output is done
 /// then.
 pub fn run(clock: &dyn Clock) -> u8 {
-    let words: Vec<String> = std::env::args().skip(1).collect();
-    let cli = match Cli::try_parse() {
+    let words = zddeploy::words(std::env::args().collect());
+    let cli = match Cli::try_parse_from(&words) {
         Ok(cli) => cli,
         Err(error) => return usage(&error),
     };
     let report = report::for_stderr(cli.global.options());
-    let ended = signal::install().and_then(|()| dispatch(&cli, &*report, clock, words.join(" ")));
+    let ended =
+        signal::install().and_then(|()| dispatch(&cli, &*report, clock, words[1..].join(" ")));
     ended
         .unwrap_or_else(|error| cli.tell_refusal(error, &*report))
         .number()
@@ -208,12 +192,11 @@ fn dispatch(
         clock,
         json: cli.global.json,
     };
+    if let Some(file) = in_place::file_for(cli) {
+        return in_place::dispatch(cli, &file, surface, command);
+    }
     let on_site = |run: &dyn Fn(&Context<'_>) -> Result<ExitCode>| {
-        let request = Request {
-            config: cli.global.config.clone(),
-            root: cli.global.root.clone(),
-            further: cli.directories_of_code(),
-        };
+        let request = cli.place();
         let context = Context::open(surface, &request, command.clone())?;
         Ok(run(&context).unwrap_or_else(|error| ending::tell_error(&context, error)))
     };
@@ -335,6 +318,15 @@ fn usage(error: &clap::Error) -> u8 {
 }
 
 impl Cli {
+    /// What the command line says about the settings.
+    fn place(&self) -> Request {
+        Request {
+            config: self.global.config.clone(),
+            root: self.global.root.clone(),
+            further: self.directories_of_code(),
+        }
+    }
+
     /// Where a `zdd.toml` may lie that travels inside the code: in the source of a release, in the
     /// target of a rollback, in what is live for everything else.
     fn directories_of_code(&self) -> Vec<Utf8PathBuf> {
@@ -371,20 +363,6 @@ impl Switch {
             wait: self.wait.time(),
             is_dry_run: self.dry_run,
             skipped_hooks: self.skip_hook.clone(),
-        }
-    }
-}
-
-impl Global {
-    fn options(&self) -> Options {
-        let verbosity = match (self.quiet, self.verbose) {
-            (true, _) => Verbosity::Quiet,
-            (_, true) => Verbosity::Verbose,
-            _ => Verbosity::Normal,
-        };
-        Options {
-            verbosity,
-            color: self.color,
         }
     }
 }

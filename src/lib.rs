@@ -11,6 +11,7 @@ pub mod health;
 pub mod hook;
 pub mod host;
 pub mod plan;
+pub mod proxy;
 pub mod report;
 pub mod running;
 pub mod saga;

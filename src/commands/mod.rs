@@ -8,6 +8,7 @@ pub mod completions;
 mod cutover;
 pub mod drive;
 pub mod ending;
+pub mod in_place;
 pub mod init;
 pub mod list;
 pub mod logs;

@@ -7,6 +7,7 @@
 
 use camino::{Utf8Path, Utf8PathBuf, absolute_utf8};
 
+use super::deploy_conf;
 use super::git_url;
 use super::parse::parse;
 use super::schema::Config;
@@ -43,6 +44,37 @@ pub struct Loaded {
 /// neither a file nor `--root` says where the site is.
 pub fn load(request: &Request) -> Result<Loaded> {
     load_in(Utf8Path::new(""), request)
+}
+
+/// The `deploy.conf` of the original zddeploy that holds for a command instead of a `zdd.toml`: a
+/// named file of that form, else the one in the working directory where there is no `zdd.toml` and
+/// nothing else is named.
+pub fn deploy_conf(request: &Request) -> Option<Utf8PathBuf> {
+    deploy_conf_in(Utf8Path::new(""), request)
+}
+
+fn deploy_conf_in(here: &Utf8Path, request: &Request) -> Option<Utf8PathBuf> {
+    if let Some(file) = &request.config {
+        return is_deploy_conf(file).then(|| file.clone());
+    }
+    if request.root.is_some() || !request.further.is_empty() {
+        return None;
+    }
+    let file = here.join(deploy_conf::FILE_NAME);
+    (is_missing(&here.join(FILE_NAME)) && !is_missing(&file)).then_some(file)
+}
+
+/// By its ending, else by its first section.
+fn is_deploy_conf(file: &Utf8Path) -> bool {
+    match file.extension() {
+        Some("toml") => false,
+        Some("conf" | "ini" | "cfg") => true,
+        _ => {
+            let text = fs_err::read_to_string(file).unwrap_or_default();
+            let mut lines = text.lines();
+            lines.any(|line| line.starts_with("[service:") || line.starts_with("[nginx]"))
+        }
+    }
 }
 
 /// The same with a working directory that tests can choose.

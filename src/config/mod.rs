@@ -3,6 +3,7 @@
 //! The types of [`schema`] are the single source of truth. [`json_schema`] derives from them what
 //! editors use and what [`parse`](parse()) holds a file against; [`discover`] finds the file.
 
+pub mod deploy_conf;
 pub mod discover;
 pub mod git_url;
 mod json_schema;

@@ -10,7 +10,7 @@ use fs_err as fs;
 use tempfile::Builder;
 
 /// How every temporary file of zdd begins, so that a crashed command's leftovers are recognised.
-const TEMPORARY: &str = ".zdd-tmp-";
+pub const TEMPORARY: &str = ".zdd-tmp-";
 
 /// Replaces the file at `path` by `bytes`, durably. The file gets exactly `mode`, whatever the
 /// umask.

@@ -7,7 +7,7 @@ use std::os::fd::{BorrowedFd, RawFd};
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 
 /// Keeps everything but the three standard streams from the programs started from here on.
-pub(super) fn keep_private() {
+pub fn keep_private() {
     let Ok(entries) = fs_err::read_dir("/proc/self/fd") else {
         return;
     };

@@ -15,7 +15,7 @@ use nix::sys::wait::{WaitPidFlag, waitpid};
 use nix::unistd::Pid;
 
 use crate::error::{Context, Error, Result};
-use crate::host::hold::Hold;
+use crate::host::pidfd::Hold;
 use crate::host::process;
 use crate::host::signal::Patience;
 use crate::host::ticks::Ticks;
@@ -116,7 +116,7 @@ pub fn stop(
         return Ok(false);
     }
     let leader = Pid::from_raw(instance.pid.cast_signed());
-    hold.terminate();
+    let _ = hold.send(Signal::SIGTERM);
     if is_group_gone(leader, stop_timeout, patience) {
         return Ok(false);
     }

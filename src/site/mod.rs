@@ -109,6 +109,37 @@ impl Site {
         self.zdd_dir().join("journal.jsonl")
     }
 
+    /// The journal of a site that is released in place by a `deploy.conf`.
+    pub fn in_place_journal_path(&self) -> Utf8PathBuf {
+        self.zdd_dir().join("in-place.jsonl")
+    }
+
+    /// The instances that such a site runs.
+    pub fn in_place_record_path(&self) -> Utf8PathBuf {
+        self.zdd_dir().join("in-place.json")
+    }
+
+    /// The last settings of its proxy that were good.
+    pub fn last_good_path(&self) -> Utf8PathBuf {
+        self.zdd_dir().join("last-good.conf")
+    }
+
+    /// What its proxy, or the service at a place, printed.
+    pub fn in_place_log_path(&self, what: &str) -> Utf8PathBuf {
+        self.zdd_dir().join("logs").join(format!("{what}.log"))
+    }
+
+    /// Makes the directories that a site without releases needs.
+    ///
+    /// # Errors
+    /// When a directory cannot be made.
+    pub fn prepare_in_place(&self) -> Result<()> {
+        let logs = self.zdd_dir().join("logs");
+        make_dir(&self.zdd_dir(), 0o755)
+            .and_then(|()| make_dir(&logs, 0o700))
+            .context("cannot prepare the site")
+    }
+
     /// Where the records lie.
     pub fn records_dir(&self) -> Utf8PathBuf {
         self.zdd_dir().join("releases")

@@ -10,6 +10,7 @@ pub mod dry_boot;
 pub mod fill;
 pub mod finish;
 pub mod in_force;
+pub mod in_place;
 pub mod instance;
 pub mod link_shared;
 pub mod mission;

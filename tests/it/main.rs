@@ -28,6 +28,7 @@ mod signals;
 mod tidy;
 mod two_at_once;
 mod usage;
+mod zddeploy;
 
 /// The server that releases of other tests start: this very program, with only this test.
 #[test]

@@ -263,3 +263,38 @@ fn mistakes_in_the_file_come_with_their_places() {
         "{excerpt}"
     );
 }
+
+#[test]
+fn a_deploy_conf_holds_where_it_is_named_or_alone() {
+    let guard = tempfile::tempdir().unwrap();
+    let here = Utf8PathBuf::from_path_buf(guard.path().to_owned()).unwrap();
+    let named = |file: &str| Request {
+        config: Some(here.join(file)),
+        ..Request::default()
+    };
+    let nothing = Request::default();
+    assert_eq!(deploy_conf_in(&here, &nothing), None);
+    fs_err::write(here.join("deploy.conf"), "[nginx]\n").unwrap();
+    fs_err::write(here.join("other"), "# x\n[service:web]\n").unwrap();
+    let file = here.join("deploy.conf");
+    assert_eq!(deploy_conf_in(&here, &nothing), Some(file));
+    for (file, is_one) in [
+        ("no.conf", true),
+        ("other", true),
+        ("no.toml", false),
+        ("no", false),
+    ] {
+        assert_eq!(
+            deploy_conf_in(&here, &named(file)).is_some(),
+            is_one,
+            "{file}"
+        );
+    }
+    let source = Request {
+        further: vec![here.clone()],
+        ..Request::default()
+    };
+    assert_eq!(deploy_conf_in(&here, &source), None);
+    fs_err::write(here.join("zdd.toml"), "").unwrap();
+    assert_eq!(deploy_conf_in(&here, &nothing), None);
+}

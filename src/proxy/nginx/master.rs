@@ -1,0 +1,86 @@
+//! The master of an nginx and its workers, as `/proc` shows them.
+
+use camino::Utf8Path;
+use nix::errno::Errno;
+use nix::sys::signal::Signal;
+use serde::{Deserialize, Serialize};
+
+use crate::host::ticks::Ticks;
+use crate::host::{pidfd, process};
+
+/// A master that runs, or ran.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Master {
+    /// Its pid.
+    pub pid: u32,
+    /// When it started, which tells it from a later process with the same pid.
+    pub started: Ticks,
+}
+
+/// A worker, told from a later process with the same pid.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Worker {
+    pid: u32,
+    started: Ticks,
+}
+
+impl Master {
+    /// The master whose pid stands in this file.
+    pub fn of_pid_file(file: &Utf8Path) -> Option<Master> {
+        let text = fs_err::read_to_string(file).ok()?;
+        let pid: u32 = text.trim().parse().ok()?;
+        let stat = process::stat(pid).seen().filter(|stat| !stat.is_zombie)?;
+        let title = process::argv(pid).seen().unwrap_or_default().join(" ");
+        let is_nginx = process::name(pid).is_some_and(|name| name == "nginx");
+        let is_master = title.contains("master process") || !title.starts_with("nginx:");
+        (is_nginx && is_master).then_some(Master {
+            pid,
+            started: stat.started,
+        })
+    }
+
+    /// Whether it still runs.
+    pub fn is_running(&self) -> bool {
+        process::is_alive(self.pid, self.started)
+    }
+
+    /// The workers that it has now, those that are shutting down left out.
+    pub fn workers(&self) -> Vec<Worker> {
+        let all = process::all().into_iter();
+        let own = all.filter_map(|pid| process::stat(pid).seen());
+        own.filter(|stat| stat.parent == self.pid && !stat.is_zombie && is_at_work(stat.pid))
+            .map(|stat| Worker {
+                pid: stat.pid,
+                started: stat.started,
+            })
+            .collect()
+    }
+
+    /// Whether it has workers that it had not before, and none of those any more.
+    pub fn has_renewed(&self, before: &[Worker]) -> bool {
+        let now = self.workers();
+        !now.is_empty() && now.iter().all(|worker| !before.contains(worker))
+    }
+
+    /// Tells it to read its settings again. Returns whether it was still there.
+    ///
+    /// # Errors
+    /// When it belongs to somebody else.
+    pub fn hang_up(&self) -> Result<bool, Errno> {
+        pidfd::signal(self.pid, self.started, Signal::SIGHUP)
+    }
+
+    /// Tells it to end once its workers have answered. Returns whether it was still there.
+    ///
+    /// # Errors
+    /// When it belongs to somebody else.
+    pub fn quit(&self) -> Result<bool, Errno> {
+        pidfd::signal(self.pid, self.started, Signal::SIGQUIT)
+    }
+}
+
+/// Whether it is a worker that takes requests: its title says so.
+fn is_at_work(pid: u32) -> bool {
+    let title = process::argv(pid).seen().unwrap_or_default().join(" ");
+    title.contains("worker process") && !title.contains("shutting down")
+}

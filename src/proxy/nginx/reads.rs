@@ -1,0 +1,97 @@
+//! Which settings a running nginx reads. A reload reads those it was started with, whatever zdd
+//! writes elsewhere.
+
+use std::time::Duration;
+
+use camino::{Utf8Path, Utf8PathBuf};
+
+use super::{Master, Nginx, command};
+use crate::host::command::Command;
+use crate::host::process;
+use crate::host::signal::Patience;
+
+/// How long nginx may take to say what it reads.
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// What the settings that zdd writes are to the nginx that runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reads {
+    /// They are what it was started with, or is to be.
+    Whole {
+        /// Its option `-p`.
+        prefix: Option<Utf8PathBuf>,
+    },
+    /// It was started with others that include them.
+    Included {
+        /// Those it was started with.
+        main: Utf8PathBuf,
+        /// Its option `-p`.
+        prefix: Option<Utf8PathBuf>,
+    },
+    /// It was started with others that do not.
+    Not {
+        /// Those it was started with.
+        main: Utf8PathBuf,
+    },
+}
+
+impl Nginx<'_> {
+    /// What the master that runs, if one does, has to do with the settings.
+    pub fn reads(&self, master: Option<&Master>, patience: &Patience) -> Reads {
+        let Some(master) = master else {
+            return Reads::Whole { prefix: None };
+        };
+        let (main, prefix) = started_with(master.pid);
+        // Where it was started from is not known any more.
+        let main = main.filter(|main| main.is_absolute() || prefix.is_some());
+        let main = main.map(|main| prefix.as_deref().map_or(main.clone(), |it| it.join(&main)));
+        let Some(main) = main.or_else(|| built_in(patience)) else {
+            return Reads::Whole { prefix };
+        };
+        if is_same(&main, self.settings) {
+            return Reads::Whole { prefix };
+        }
+        let dump = command(prefix.as_deref()).args(["-T", "-c"]).arg(&main);
+        let dump = dump.timeout(TIMEOUT).capture(patience);
+        let dump = dump.map(|finished| finished.stdout).unwrap_or_default();
+        let mut files = dump.lines().filter_map(|line| {
+            let file = line.strip_prefix("# configuration file ")?;
+            file.strip_suffix(':')
+        });
+        match files.any(|file| is_same(Utf8Path::new(file), self.settings)) {
+            true => Reads::Included { main, prefix },
+            false => Reads::Not { main },
+        }
+    }
+}
+
+/// The options `-c` and `-p` in the title of a master.
+fn started_with(pid: u32) -> (Option<Utf8PathBuf>, Option<Utf8PathBuf>) {
+    let title = process::argv(pid).seen().unwrap_or_default().join(" ");
+    let words: Vec<&str> = title.split_ascii_whitespace().collect();
+    let option = |name: &str| {
+        let at = words.iter().rposition(|word| word.starts_with(name))?;
+        match words[at].len() {
+            2 => words.get(at + 1).copied(),
+            _ => Some(&words[at][2..]),
+        }
+        .map(Utf8PathBuf::from)
+    };
+    (option("-c"), option("-p"))
+}
+
+/// Where nginx looks when it is not told.
+fn built_in(patience: &Patience) -> Option<Utf8PathBuf> {
+    let asked = Command::new(super::program()).arg("-V");
+    let asked = asked.timeout(TIMEOUT).capture(patience).ok()?;
+    asked.tail.iter().find_map(|line| {
+        let words = line.split_ascii_whitespace();
+        let mut paths = words.filter_map(|word| word.strip_prefix("--conf-path="));
+        paths.next().map(Utf8PathBuf::from)
+    })
+}
+
+fn is_same(one: &Utf8Path, other: &Utf8Path) -> bool {
+    let real = |path: &Utf8Path| path.canonicalize_utf8().ok();
+    one == other || real(one).is_some_and(|one| Some(one) == real(other))
+}
