@@ -1,5 +1,5 @@
 //! `deploy.conf`, the file of the original zddeploy, read as it read it: by the rules of Python's
-//! `ConfigParser`. The grammar of the file is in [`ini`]; here is what its keys mean.
+//! `ConfigParser`. The grammar of the file is in `ini`; here is what its keys mean.
 //!
 //! Paths are relative to the file. Services keep the order of the file, which is the order in
 //! which they are started and stopped.
