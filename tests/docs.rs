@@ -11,7 +11,7 @@ use serde_json::Value;
 use time::OffsetDateTime;
 use zdd::commands::unfinished::Unfinished;
 use zdd::exit_code::ExitCode;
-use zdd::health::Figures;
+use zdd::health::{Figures, Sample};
 use zdd::running::{Evidence, EvidenceKind, User, Verdict};
 use zdd::site::lock::Holder;
 use zdd::step::outcome::Running;
@@ -105,7 +105,7 @@ fn fields_printed() -> BTreeSet<String> {
     fields
 }
 
-fn samples() -> [Value; 5] {
+fn samples() -> [Value; 6] {
     let running = Running {
         service: String::new(),
         release: None,
@@ -129,6 +129,12 @@ fn samples() -> [Value; 5] {
         step: None,
         will: String::new(),
     };
+    let sample = Sample {
+        at_ms: 0,
+        took_ms: 0,
+        ok: true,
+        release: None,
+    };
     let user = User {
         pid: 1,
         command: String::new(),
@@ -139,6 +145,7 @@ fn samples() -> [Value; 5] {
         serde_json::to_value(unfinished).unwrap(),
         serde_json::to_value(user).unwrap(),
         serde_json::to_value(Figures::default()).unwrap(),
+        serde_json::to_value(sample).unwrap(),
     ]
 }
 
@@ -164,6 +171,7 @@ fn documents() -> Vec<PathBuf> {
         "docs",
         "examples",
         "examples/gunicorn",
+        "examples/instance",
         "hooks",
         "tests/host",
     ];

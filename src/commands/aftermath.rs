@@ -3,11 +3,9 @@
 
 use std::time::Instant;
 
-use serde_json::Value;
-
 use super::Context;
 use super::drive::{finish_with_figures, outcome, stop_probe};
-use super::ending::{self, Outcome, value_of};
+use super::ending::{self, Outcome};
 use crate::error::{Error, ErrorKind};
 use crate::hook::{Point, Verb};
 use crate::host::signal::Patience;
@@ -59,16 +57,18 @@ fn staying(plan: &Plan, mut stage: Stage<'_>, stopped: Stopped) -> Outcome {
         stage.report.warning(&error.to_string());
     }
     let failure = ending::failure(step, &error);
-    let cutover = finish_with_figures(&mut stage);
+    let (cutover, mut notes) = finish_with_figures(&mut stage);
     stage.record.error = Some(failure.clone());
     stage.or_warn("record", |stage| stage.record.save(stage.site));
     let release = &plan.mission.release;
-    let note = format!("release {release} stays: what was live before was not healthy either");
+    notes.push(format!(
+        "release {release} stays: what was live before was not healthy either"
+    ));
     Outcome {
         error: Some(failure),
         errors: error.findings.clone(),
         cause: Some(error.hint("zdd status")),
-        notes: vec![note],
+        notes,
         ..outcome(plan, stage, Ending::RollbackFailed, cutover)
     }
 }
@@ -110,7 +110,6 @@ fn taken_back(plan: &Plan, mut stage: Stage<'_>, stopped: Stopped) -> Outcome {
     let next = next_command(plan, step.as_deref(), ending, !failures.is_empty());
     let error = told(error, &failures, next);
     let failure = ending::failure(step, &error);
-    let figures = cutover.as_ref().map(value_of);
     let is_back = failures.is_empty();
     let is_release = plan.mission.verb == Verb::Release;
     if is_release && is_back && stage.record.is_migrated {
@@ -120,7 +119,9 @@ fn taken_back(plan: &Plan, mut stage: Stage<'_>, stopped: Stopped) -> Outcome {
         });
     }
     if is_release {
-        close_failed(&mut stage, failure.clone(), figures);
+        close_failed(&mut stage, failure.clone());
+    } else if was_switched {
+        keep_failure(&mut stage, failure.clone());
     }
     stage.or_warn("prune", |stage| prune::after_command(stage).map(drop));
     if is_back {
@@ -162,16 +163,21 @@ fn next_command(plan: &Plan, step: Option<&str>, ending: Ending, is_left: bool) 
 
 /// The record of a failed release, and the hook that tells people of it. Nothing is due for one
 /// that was not even begun.
-fn close_failed(stage: &mut Stage<'_>, failure: Failure, figures: Option<Value>) {
+fn close_failed(stage: &mut Stage<'_>, failure: Failure) {
     if !matches!(stage.record.state, State::Failed | State::Bad) {
         return;
     }
-    stage.record.error = Some(failure);
-    stage.keep_figures(figures);
-    stage.record.steps.clone_from(&stage.steps);
-    stage.or_warn("record", |stage| stage.record.save(stage.site));
+    keep_failure(stage, failure);
     stage.or_warn("hook failed", |stage| {
         let release = stage.mission.release.clone();
         run_hook::run_in(stage, Point::Failed, &release, &Patience::fresh())
     });
+}
+
+/// What happened, for `zdd show`. The target of a rollback that was taken back stays in its state.
+fn keep_failure(stage: &mut Stage<'_>, failure: Failure) {
+    stage.record.error = Some(failure);
+    stage.keep_figures();
+    stage.record.steps.clone_from(&stage.steps);
+    stage.or_warn("record", |stage| stage.record.save(stage.site));
 }

@@ -9,7 +9,9 @@ use crate::error::{Finding, Result};
 use crate::exit_code::ExitCode;
 use crate::host::signal::Patience;
 use crate::host::{process, user};
+use crate::report::stdout;
 use crate::report::style::{BAD, GOOD, NOTE, WARNING, paint};
+use crate::report::text::labelled;
 use crate::running::trap::{self, Level};
 use crate::service::timer::Timer;
 use crate::service::{Unit, UnitState};
@@ -57,11 +59,13 @@ pub fn run(context: &Context<'_>) -> Result<ExitCode> {
         }
     }
     findings.extend(timer_trap(context)?);
+    // What would fail comes first: nobody reads on behind twenty warnings.
+    findings.sort_by_key(|finding| finding.level != "error");
     let findings = Findings {
         schema: super::ending::SCHEMA,
         findings,
     };
-    context.print(&findings, || text(&findings))?;
+    context.print(&findings, || text(context, &findings))?;
     let has_error = findings
         .findings
         .iter()
@@ -208,10 +212,11 @@ fn traps_of(context: &Context<'_>, service: &Service, state: &UnitState) -> Vec<
     found.collect()
 }
 
-fn text(findings: &Findings) -> String {
+fn text(context: &Context<'_>, findings: &Findings) -> String {
     if findings.findings.is_empty() {
         return format!("{} nothing stands against a release\n", paint(GOOD, "ok"));
     }
+    let width = stdout::columns();
     let mut text = String::new();
     for Trap {
         level,
@@ -221,15 +226,13 @@ fn text(findings: &Findings) -> String {
     } in &findings.findings
     {
         let style = if *level == "error" { BAD } else { WARNING };
-        text += &format!("{} {what}\n", paint(style, format!("{level}:")));
-        if !place.is_empty() {
+        text += &labelled(&paint(style, format!("{level}:")), what, width);
+        if !place.is_empty() && place != context.site.root() {
             text += &format!("  where:  {place}\n");
         }
-        let mut label = "change: ";
-        for line in change.iter().flat_map(|change| change.lines()) {
-            text += &format!("  {}{line}\n", paint(NOTE, label));
-            label = "        ";
-        }
+        // To be copied: only the terminal breaks these lines.
+        let change = change.as_deref().unwrap_or_default();
+        text += &labelled(&paint(NOTE, "  change:"), change, None);
     }
     text
 }

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::ending::{Outcome, SCHEMA, serving, value_of};
-use super::{Context, aftermath};
+use super::{Context, aftermath, pause};
 use crate::error::{Error, Result};
 use crate::health::{Figures, Probe, Sample, Target};
 use crate::plan::Plan;
@@ -86,25 +86,28 @@ fn end(
 }
 
 fn live(plan: &Plan, mut stage: Stage<'_>) -> Outcome {
-    let cutover = finish_with_figures(&mut stage);
+    let (cutover, notes) = finish_with_figures(&mut stage);
     let doubt = (!stage.doubts.is_empty()).then(|| not_proved(&stage.doubts));
     Outcome {
         doubt,
-        notes: cutover.iter().map(ToString::to_string).collect(),
+        notes,
         ..outcome(plan, stage, Ending::Live, cutover)
     }
 }
 
 /// After the commit: the records, the last step, the end of the journal. No signal stops it any
-/// more; one that arrives later shortens the wait it meets.
-pub(super) fn finish_with_figures(stage: &mut Stage<'_>) -> Option<Figures> {
+/// more; one that arrives later shortens the wait it meets. Returns what the probe saw, and the
+/// lines about it.
+pub(super) fn finish_with_figures(stage: &mut Stage<'_>) -> (Option<Figures>, Vec<String>) {
     stage.renew_patience();
     let cutover = stop_probe(stage);
-    stage.keep_figures(cutover.as_ref().map(value_of));
+    let notes = cutover.iter().map(ToString::to_string);
+    let notes = notes.chain(pause::note(stage)).collect();
+    stage.keep_figures();
     if finish::run(stage) {
         stage.or_warn("journal", |stage| stage.journal.end());
     }
-    cutover
+    (cutover, notes)
 }
 
 fn not_proved(doubts: &[String]) -> String {
@@ -132,6 +135,7 @@ pub(super) fn outcome(
         steps: stage.steps,
         cutover,
         running: stage.running,
+        queues: stage.queues,
         restored: stage.restored,
         already: None,
         doubt: None,
@@ -158,7 +162,9 @@ pub(super) fn stop_probe(stage: &mut Stage<'_>) -> Option<Figures> {
     let measured = stage.probe.take()?.finish(&names);
     let end = stage.switched_at.map_or(0, millis_since);
     stage.away = longest_gap(&measured.samples, i64::try_from(end).unwrap_or(i64::MAX));
-    Some(measured.figures)
+    let figures = measured.figures.clone();
+    stage.measured = Some(measured);
+    Some(figures)
 }
 
 /// For how long in a row the probe got no good answer; `end` is when it was stopped, in

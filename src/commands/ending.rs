@@ -11,6 +11,7 @@ use crate::report::{closing, stdout};
 use crate::site::record::{Failure, StepTime};
 use crate::site::{ReleaseId, Site, link};
 use crate::step::outcome::{Ending, Running};
+use crate::step::worker::Queue;
 
 /// The version of the JSON.
 pub const SCHEMA: u32 = 1;
@@ -38,6 +39,8 @@ pub struct Outcome {
     pub cutover: Option<Figures>,
     /// What each service runs.
     pub running: Vec<Running>,
+    /// What waited for the workers, before and after they were told.
+    pub queues: Vec<Queue>,
     /// What the services run after they were put back.
     #[serde(skip)]
     pub restored: Vec<Running>,
@@ -93,6 +96,7 @@ impl Outcome {
             },
             cutover: None,
             running: Vec::new(),
+            queues: Vec::new(),
             restored: Vec::new(),
             cause: Some(error),
             already: None,
@@ -115,6 +119,7 @@ impl Outcome {
             steps: vec![preconditions],
             cutover: None,
             running: Vec::new(),
+            queues: Vec::new(),
             restored: Vec::new(),
             cause: None,
             already: Some(already),

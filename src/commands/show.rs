@@ -1,12 +1,13 @@
 //! `zdd show [RELEASE]`: everything known about one release.
 
-use std::fmt::Write as _;
 use std::time::Duration;
 
-use super::Context;
+use super::{Context, cutover};
 use crate::error::{Error, Result};
 use crate::exit_code::ExitCode;
+use crate::report::stdout;
 use crate::report::style::{BAD, GOOD, STRONG, paint};
+use crate::report::text::labelled;
 use crate::report::time::{bytes, duration, local};
 use crate::site::{History, Record, ReleaseId};
 
@@ -40,12 +41,16 @@ pub fn record<'h>(history: &'h History, id: Option<&ReleaseId>) -> Result<&'h Re
 }
 
 fn text(context: &Context<'_>, record: &Record) -> String {
+    let width = stdout::columns();
+    facts(context, record)
+        + &seen(record, width)
+        + &cutover::text(record, width)
+        + &failure(record, width)
+}
+
+fn facts(context: &Context<'_>, record: &Record) -> String {
     let mut text = String::new();
-    let mut line = |label: &str, value: &str| {
-        if !value.is_empty() {
-            let _ = writeln!(text, "{} {value}", paint(STRONG, format!("{label:<10}")));
-        }
-    };
+    let mut line = |label: &str, value: &str| text += &labelled(&title(label), value, None);
     line("release", record.id.as_str());
     let adopted = if record.adopted {
         ", made by another tool"
@@ -92,49 +97,47 @@ fn text(context: &Context<'_>, record: &Record) -> String {
         let took = duration(Duration::from_millis(step.ms));
         line("step", &format!("{:<16} {took:>9}  {mark}", step.name));
     }
+    text
+}
+
+/// What ran in the end, and how healthy it was.
+fn seen(record: &Record, width: Option<usize>) -> String {
+    let mut text = String::new();
     for running in &record.running {
-        let word = |key: &str| running[key].as_str().unwrap_or("unknown").to_owned();
-        line(
-            "running",
-            &format!(
-                "{} ran {} ({})",
-                word("service"),
-                word("release"),
-                word("verdict")
-            ),
-        );
+        let word = |key: &str| running[key].as_str().unwrap_or("unknown");
+        let (service, release, verdict) = (word("service"), word("release"), word("verdict"));
+        let ran = format!("{service} ran {release} ({verdict})");
+        text += &labelled(&title("running"), &ran, width);
     }
     for check in &record.health {
-        let word = |key: &str| check[key].as_str().unwrap_or_default().to_owned();
-        line("health", &format!("{} {}", word("check"), word("detail")));
-    }
-    if let Some(figures) = &record.cutover {
-        let figures = serde_json::from_value::<crate::health::Figures>(figures.clone());
-        line(
-            "cutover",
-            &figures
-                .map(|figures| figures.to_string().replace("cutover: ", ""))
-                .unwrap_or_default(),
-        );
-    }
-    if let Some(error) = &record.error {
-        let step = error
-            .step
-            .as_deref()
-            .map(|step| format!("{step}: "))
-            .unwrap_or_default();
-        line("error", &format!("{step}{}", error.message));
-        line("cause", error.cause.as_deref().unwrap_or_default());
-        let hint = error.hint.as_deref().unwrap_or_default();
-        // Who reads this has done as that hint says.
-        line(
-            "hint",
-            if hint.starts_with("zdd show") {
-                ""
-            } else {
-                hint
-            },
-        );
+        let word = |key: &str| check[key].as_str().unwrap_or_default();
+        let health = format!("{} {}", word("check"), word("detail"));
+        text += &labelled(&title("health"), &health, width);
     }
     text
+}
+
+/// Why it failed.
+fn failure(record: &Record, width: Option<usize>) -> String {
+    let Some(error) = &record.error else {
+        return String::new();
+    };
+    let step = error
+        .step
+        .as_deref()
+        .map(|step| format!("{step}: "))
+        .unwrap_or_default();
+    let told = |label: &str, told: &str| labelled(&title(label), told, width);
+    let cause = error.cause.as_deref().unwrap_or_default();
+    let mut text = told("error", &format!("{step}{}", error.message)) + &told("cause", cause);
+    // Who reads this has done as that hint says. Others are to be copied as they are.
+    let hint = error.hint.as_deref().unwrap_or_default();
+    if !hint.is_empty() && !hint.starts_with("zdd show") {
+        text += &format!("{} {hint}\n", title("hint"));
+    }
+    text
+}
+
+fn title(label: &str) -> String {
+    paint(STRONG, format!("{label:<10}"))
 }

@@ -9,7 +9,9 @@ use crate::error::Result;
 use crate::exit_code::ExitCode;
 use crate::health::{Outcome, outcome};
 use crate::host::signal::Patience;
+use crate::report::stdout;
 use crate::report::style::{BAD, GOOD, NOTE, STRONG, WARNING, paint};
+use crate::report::text::labelled;
 use crate::running::Verdict;
 use crate::service::Unit;
 use crate::site::lock::{self, Holder};
@@ -37,7 +39,8 @@ struct Status {
 pub fn run(context: &Context<'_>) -> Result<ExitCode> {
     let status = look(context)?;
     context.print(&status, || text(context, &status))?;
-    let is_well = status.problems.is_empty()
+    let is_well = status.current.is_some()
+        && status.problems.is_empty()
         && status.health.iter().all(|check| check.ok)
         && status.unfinished.is_none();
     Ok(if is_well {
@@ -52,8 +55,7 @@ fn look(context: &Context<'_>) -> Result<Status> {
     let current = history.current().release().cloned();
     let mut problems = history.oddities.clone();
     match history.current().usable(&context.site) {
-        Ok(None) => problems.push("no release is live yet".to_owned()),
-        Ok(Some(_)) => {}
+        Ok(_) => {}
         Err(error) => problems.push(error.to_string()),
     }
     if let Some(live) = history.live().filter(|live| live.state != State::Live) {
@@ -114,12 +116,14 @@ fn look(context: &Context<'_>) -> Result<Status> {
 
 fn text(context: &Context<'_>, status: &Status) -> String {
     let mut text = String::new();
+    let width = stdout::columns();
     let mut line = |style, label: &str, value: &str| {
-        text += &format!("{} {value}\n", paint(style, format!("{label:<8}")));
+        text += &labelled(&paint(style, format!("{label:<8}")), value, width);
     };
-    let current = status.current.as_ref().map(ToString::to_string);
-    let current = current.unwrap_or_else(|| ending::state_line(&context.site));
-    line(STRONG, "current", &current);
+    match &status.current {
+        Some(current) => line(STRONG, "current", current.as_str()),
+        None => line(BAD, "current", &ending::state_line(&context.site)),
+    }
     for running in &status.running {
         let style = match running.verdict {
             Verdict::Proved => GOOD,

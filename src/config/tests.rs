@@ -2,7 +2,7 @@
 
 use camino::Utf8Path;
 
-use super::schema::{Hook, HookTable, OnStale, Role, Scope, Status, Statuses, SwitchWay};
+use super::schema::{Hook, HookTable, Kind, OnStale, Role, Scope, Status, Statuses, SwitchWay};
 use super::units::{Size, Span};
 use super::{Config, parse};
 use crate::error::Finding;
@@ -114,7 +114,7 @@ fn every_key_of_the_design_that_is_built_is_read() {
     for hook in [&hooks.finish, &hooks.revert, &hooks.failed] {
         assert!(matches!(hook, Some(Hook::Line(_))));
     }
-    let [web, worker, process, .., command] = &config.service[..] else {
+    let [web, worker, process, instance, port, command] = &config.service[..] else {
         panic!("{:?}", config.service)
     };
     assert_eq!(web.unit.as_deref(), Some("gunicorn.service"));
@@ -142,6 +142,13 @@ fn every_key_of_the_design_that_is_built_is_read() {
         Some(Utf8Path::new("run/app.sock"))
     );
     assert_eq!(process.stop_timeout, Span::secs(5));
+    assert_eq!(
+        (instance.kind(), instance.standby),
+        (Kind::Instance, Span::secs(600))
+    );
+    assert_eq!(port.port_file.as_deref(), Some(Utf8Path::new("run/port")));
+    assert_eq!(port.quiet.as_deref(), Some("bin/quiet"));
+    assert_eq!(port.queue.as_deref(), Some("bin/queue"));
     assert_eq!(command.reload.as_deref(), Some("./reload.sh"));
     let [http, tcp, line] = &config.health[..] else {
         panic!("{:?}", config.health)

@@ -72,10 +72,15 @@ pub fn failed_before(samples: &[Sample]) -> u64 {
 }
 
 impl Sample {
+    /// When it ended, in milliseconds after the switch (before it: negative).
+    pub fn ended_ms(&self) -> i64 {
+        let took = i64::try_from(self.took_ms).unwrap_or(i64::MAX);
+        self.at_ms.saturating_add(took)
+    }
+
     /// When it ended, in milliseconds after the switch; `None` before it.
     fn came_ms(&self) -> Option<u64> {
-        let took = i64::try_from(self.took_ms).unwrap_or(i64::MAX);
-        match u64::try_from(self.at_ms.saturating_add(took)) {
+        match u64::try_from(self.ended_ms()) {
             Ok(0) | Err(_) => None,
             Ok(after) => Some(after),
         }
@@ -100,8 +105,8 @@ impl fmt::Display for Figures {
     }
 }
 
-/// By nearest rank: the smallest time that so many percent of the good answers kept.
-fn percentile(samples: &[&Sample], percent: usize) -> Option<u64> {
+/// A percentile of the times, in milliseconds, by nearest rank: the smallest time that so many percent of the good answers kept.
+pub fn percentile(samples: &[&Sample], percent: usize) -> Option<u64> {
     let good = samples.iter().filter(|sample| sample.ok);
     let mut times: Vec<u64> = good.map(|sample| sample.took_ms).collect();
     times.sort_unstable();

@@ -31,6 +31,8 @@ pub struct Measured {
     pub figures: Figures,
     /// Every request, in order.
     pub samples: Vec<Sample>,
+    /// How long after the switch it was taken back, in milliseconds, when it was.
+    pub taken_back_ms: Option<u64>,
 }
 
 #[derive(Debug, Default)]
@@ -43,6 +45,7 @@ struct State {
 struct Orders {
     has_to_stop: bool,
     switched: Option<Instant>,
+    taken_back: Option<Instant>,
 }
 
 /// One request as it was made.
@@ -79,12 +82,29 @@ impl Probe {
             .get_or_insert_with(Instant::now);
     }
 
+    /// Says that users get the old code again from now on. The first call counts.
+    pub fn mark_taken_back(&self) {
+        self.state
+            .orders()
+            .taken_back
+            .get_or_insert_with(Instant::now);
+    }
+
     /// Ends the probe, after the request in flight, and counts. Without a mark, everything counts
     /// as before the switch. `new` is the release that was switched to.
     pub fn finish(mut self, new: &Names) -> Measured {
         self.state.stop();
         let requests = self.thread.take().and_then(|thread| thread.join().ok());
-        let switched = self.state.orders().switched.unwrap_or_else(Instant::now);
+        let Orders {
+            switched,
+            taken_back,
+            ..
+        } = *self.state.orders();
+        let taken_back_ms = taken_back.zip(switched).map(|(back, switched)| {
+            let after = back.saturating_duration_since(switched).as_millis();
+            u64::try_from(after).unwrap_or(u64::MAX)
+        });
+        let switched = switched.unwrap_or_else(Instant::now);
         let samples: Vec<Sample> = requests
             .unwrap_or_default()
             .into_iter()
@@ -93,6 +113,7 @@ impl Probe {
         Measured {
             figures: Figures::of(&samples, new),
             samples,
+            taken_back_ms,
         }
     }
 }

@@ -7,6 +7,7 @@ pub mod clock;
 pub mod command;
 mod descriptors;
 pub mod disk;
+pub mod hold;
 pub mod lines;
 pub mod memory;
 pub mod process;

@@ -47,22 +47,6 @@ pub fn listening_inodes(pid: u32) -> BTreeSet<u64> {
     inodes
 }
 
-/// How many connections to the unix socket bound at `path` are open or wait to be accepted, in the
-/// network namespace of this process. Only the accepting side of a connection has the path.
-pub fn connections_to(path: &str) -> usize {
-    let table = fs::read("/proc/net/unix").unwrap_or_default();
-    let table = String::from_utf8_lossy(&table);
-    let is_connection = |line: &&str| {
-        let Some((front, name)) = line.split_once('/') else {
-            return false;
-        };
-        let flags = front.split_ascii_whitespace().nth(3);
-        let flags = flags.and_then(|flags| u64::from_str_radix(flags, 16).ok());
-        flags.is_some_and(|flags| flags & ACCEPTS == 0) && path.strip_prefix('/') == Some(name)
-    };
-    table.lines().filter(is_connection).count()
-}
-
 /// The kernel writes the listening sockets first, so a busy host's many connections are not read.
 fn listening_tcp(table: impl BufRead) -> Vec<u64> {
     let lines = table.lines().map_while(Result::ok).skip(1);
@@ -93,21 +77,6 @@ mod tests {
     use std::net::{TcpListener, TcpStream};
     use std::os::fd::{AsFd, BorrowedFd};
     use std::os::unix::net::{UnixListener, UnixStream};
-
-    #[test]
-    fn connections_count_from_the_connect_to_the_close() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("app.sock");
-        let listener = UnixListener::bind(&path).unwrap();
-        let text = path.to_str().unwrap();
-        assert_eq!(connections_to(text), 0);
-        let waiting = UnixStream::connect(&path).unwrap();
-        assert_eq!(connections_to(text), 1);
-        let (accepted, _) = listener.accept().unwrap();
-        assert_eq!(connections_to(text), 1);
-        drop((waiting, accepted));
-        assert_eq!(connections_to(text), 0);
-    }
 
     #[test]
     fn own_listeners_are_found_and_connections_are_not() {

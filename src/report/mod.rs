@@ -14,6 +14,7 @@ pub mod table;
 mod terminal;
 pub mod text;
 pub mod time;
+pub mod timeline;
 
 use std::env;
 use std::io::{self, IsTerminal};

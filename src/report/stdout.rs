@@ -9,6 +9,9 @@ use serde::Serialize;
 
 use crate::error::{Context, Result};
 
+/// What a picture is drawn for where there is no terminal.
+pub const USUAL_COLUMNS: usize = 80;
+
 /// Prints text, with its colours where they are wanted, and ends it with a line break.
 ///
 /// # Errors

@@ -27,6 +27,12 @@ pub const NOTE: Style = AnsiColor::Cyan.on_default().bold();
 /// What others said, and what matters less.
 pub const DIM: Style = Style::new().dimmed();
 
+/// What is new, beside [`DIM`] for what it replaces.
+pub const FRESH: Style = AnsiColor::Green.on_default();
+
+/// What is not known.
+pub const UNKNOWN: Style = AnsiColor::Yellow.on_default();
+
 /// Headings and labels.
 pub const STRONG: Style = Style::new().bold();
 

@@ -40,6 +40,37 @@ pub fn harmless_but_coloured(text: &str) -> String {
         .collect()
 }
 
+/// The text broken at blanks into lines of at most so many columns, where its words allow it.
+fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split(' ') {
+        match lines.last_mut() {
+            Some(line) if columns(line) + 1 + columns(word) <= width => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
+}
+
+/// The text behind its label, within the width if there is one: further lines of it stand below
+/// its first. Ends with a line break.
+pub fn labelled(label: &str, text: &str, width: Option<usize>) -> String {
+    let indent = columns(label) + 1;
+    let room = width.map_or(usize::MAX, |width| width.saturating_sub(indent));
+    let lines = text.lines().flat_map(|line| wrapped(line, room));
+    let mut shown = String::new();
+    let mut before = label.to_owned();
+    for line in lines {
+        shown += format!("{before} {line}").trim_end();
+        shown.push('\n');
+        before = " ".repeat(indent - 1);
+    }
+    shown
+}
+
 /// The text cut to so many columns, its last one a `…` when something is missing.
 pub fn cut(text: &str, columns: usize) -> Cow<'_, str> {
     match columns {
@@ -95,6 +126,27 @@ mod tests {
             harmless_but_coloured("\x1b[31mred\x1b[0m\x1b[2J\x07"),
             "\x1b[31mred\x1b[0m"
         );
+    }
+
+    #[test]
+    fn a_long_line_is_broken_between_its_words() {
+        assert_eq!(wrapped("one two three", 8), ["one two", "three"]);
+        assert_eq!(wrapped("one two three", 80), ["one two three"]);
+        assert_eq!(wrapped("unbreakable a b", 5), ["unbreakable", "a b"]);
+        assert_eq!(wrapped("国国 国国", 8), ["国国", "国国"]);
+    }
+
+    #[test]
+    fn a_labelled_text_stays_beside_its_label() {
+        let text = "one two three\n  next";
+        assert_eq!(
+            labelled("\x1b[1ma:\x1b[0m", text, Some(11)),
+            "\x1b[1ma:\x1b[0m one two\n   three\n     next\n"
+        );
+        assert_eq!(labelled("a:", text, None), "a: one two three\n     next\n");
+        assert_eq!(labelled("a:", "", None), "");
+        let narrow = labelled("label:", "one two", Some(3));
+        assert_eq!(narrow, "label: one\n       two\n");
     }
 
     #[test]

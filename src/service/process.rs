@@ -10,11 +10,12 @@ use std::time::{Duration, Instant};
 
 use camino::{Utf8Path, Utf8PathBuf};
 use fs_err as fs;
-use nix::sys::signal::{Signal, kill, killpg};
+use nix::sys::signal::{Signal, killpg};
 use nix::sys::wait::{WaitPidFlag, waitpid};
 use nix::unistd::Pid;
 
 use crate::error::{Context, Error, Result};
+use crate::host::hold::Hold;
 use crate::host::process;
 use crate::host::signal::Patience;
 use crate::host::ticks::Ticks;
@@ -109,11 +110,13 @@ pub fn stop(
     stop_timeout: Duration,
     patience: &Patience,
 ) -> Result<bool> {
+    // Held before it is looked at: no stranger can get between.
+    let hold = Hold::of(instance.pid);
     if !is_running(instance, directory) {
         return Ok(false);
     }
     let leader = Pid::from_raw(instance.pid.cast_signed());
-    let _ = kill(leader, Signal::SIGTERM);
+    hold.terminate();
     if is_group_gone(leader, stop_timeout, patience) {
         return Ok(false);
     }

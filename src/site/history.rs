@@ -9,7 +9,8 @@ use time::OffsetDateTime;
 
 use super::link::{self, Current};
 use super::record::{self, Found};
-use super::{Record, ReleaseId, Site, State, TRASH_PREFIX, adoption, revisions_log};
+use super::samples::RELEASES_WITH_SAMPLES;
+use super::{Record, ReleaseId, Samples, Site, State, TRASH_PREFIX, adoption, revisions_log};
 use crate::error::{Context, Error, Result};
 
 /// Everything known about the releases of a site.
@@ -82,6 +83,23 @@ impl History {
             record.save(site)?;
         }
         self.unsaved.clear();
+        Ok(())
+    }
+
+    /// Lets go of the samples of all but the newest releases that have some; those of `touched`, the
+    /// release that the command was about, stay in any case. Only for the holder of the lock.
+    ///
+    /// # Errors
+    /// When a record cannot be written.
+    pub fn forget_samples(&mut self, site: &Site, touched: &ReleaseId) -> Result<()> {
+        let with_samples = self.releases.iter_mut().rev();
+        let with_samples = with_samples.filter(|record| !record.samples.is_empty());
+        for record in with_samples.skip(RELEASES_WITH_SAMPLES) {
+            if record.id != *touched {
+                record.samples = Samples::default();
+                record.save(site)?;
+            }
+        }
         Ok(())
     }
 

@@ -10,6 +10,7 @@ pub mod record;
 pub mod release_id;
 pub mod retention;
 pub mod revisions_log;
+pub mod samples;
 
 use std::fs::Permissions;
 use std::io;
@@ -24,6 +25,7 @@ use crate::error::{Context, Error, Result};
 pub use history::History;
 pub use record::{Record, State};
 pub use release_id::ReleaseId;
+pub use samples::Samples;
 
 /// The paths of one site. Nothing is read or made by asking for a path.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -9,7 +9,7 @@ use fs_err as fs;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
-use super::{ReleaseId, Site};
+use super::{ReleaseId, Samples, Site};
 use crate::config::Config;
 use crate::error::{Context, Result};
 use crate::host::atomic_file;
@@ -154,9 +154,18 @@ pub struct Record {
     /// Figures of the probe, as in the JSON of `zdd release`.
     #[serde(default)]
     pub cutover: Option<serde_json::Value>,
+    /// How long after the switch it was taken back, in milliseconds, where the probe saw it.
+    #[serde(default)]
+    pub taken_back_ms: Option<u64>,
+    /// The probe's requests. Only a few of the newest releases have them.
+    #[serde(default)]
+    pub samples: Samples,
     /// What each service ran in the end, as in the JSON of `zdd release`.
     #[serde(default)]
     pub running: Vec<serde_json::Value>,
+    /// What waited for the workers, as in the JSON of `zdd release`.
+    #[serde(default)]
+    pub queues: Vec<serde_json::Value>,
     /// How each health check ended.
     #[serde(default)]
     pub health: Vec<serde_json::Value>,
@@ -196,7 +205,10 @@ impl Record {
             notes: BTreeMap::new(),
             is_migrated: false,
             cutover: None,
+            taken_back_ms: None,
+            samples: Samples::default(),
             running: Vec::new(),
+            queues: Vec::new(),
             health: Vec::new(),
             error: None,
             standby_until: None,

@@ -14,6 +14,7 @@ pub mod instance;
 pub mod link_shared;
 pub mod mission;
 pub mod outcome;
+pub mod pools;
 pub mod preconditions;
 pub mod prove;
 pub mod prune;
@@ -29,6 +30,7 @@ pub mod switch_workers;
 pub mod tell;
 pub mod unit_logs;
 pub mod verify;
+pub mod worker;
 
 pub use mission::{Mission, ServiceBefore};
 pub use stage::{Means, Stage};

@@ -86,7 +86,7 @@ pub fn delete(site: &Site, history: &History, mut decided: Pruned, report: &dyn 
     decided
 }
 
-/// Prunes to the quota of the settings, after a release or a rollback.
+/// Prunes to the quota of the settings, after a release or a rollback; samples of the probe first.
 ///
 /// # Errors
 /// When the releases cannot be read, or one cannot be deleted.
@@ -96,7 +96,9 @@ pub fn after_command(stage: &mut Stage<'_>) -> Result<Pruned> {
         good: config.keep as usize,
         failed: config.keep_failed as usize,
     };
-    let history = History::load(stage.site)?;
+    let mut history = History::load(stage.site)?;
+    // On a full disk the deletion makes room, so it comes in any case.
+    let forgotten = history.forget_samples(stage.site, &stage.mission.release);
     sweep(stage.site)?;
     // Who goes back looks at what was left, or finds that it was not to blame.
     let left = stage.mission.from.as_ref();
@@ -112,7 +114,7 @@ pub fn after_command(stage: &mut Stage<'_>) -> Result<Pruned> {
     }
     match pruned.problems.first() {
         Some(problem) => Err(Error::failed(problem.clone())),
-        None => Ok(pruned),
+        None => forgotten.map(|()| pruned),
     }
 }
 

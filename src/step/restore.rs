@@ -3,8 +3,8 @@
 
 use super::outcome::Running;
 use super::tell::{self, How, Told};
-use super::{Stage, name_of, prove};
-use crate::config::schema::SwitchWay;
+use super::{Stage, name_of, prove, worker};
+use crate::config::schema::{Role, SwitchWay};
 use crate::error::{Error, Result};
 use crate::health::wait::until_healthy;
 use crate::running::Until;
@@ -15,12 +15,20 @@ use crate::service::{Unit, UnitState};
 /// # Errors
 /// When it does not run again, or runs something else than before.
 pub fn service(stage: &mut Stage<'_>, place: usize) -> Result<()> {
-    let Some(told) = stage.known::<Told>(&tell::key(place)) else {
+    let told = stage.known::<Told>(&tell::key(place));
+    let was_quieted = stage.known(&worker::quiet_key(place)) == Some(true);
+    if told.is_none() && !was_quieted {
         return Ok(());
-    };
+    }
     let service = stage.mission.config.service[place].clone();
+    if service.has_instances() {
+        return match service.role {
+            Role::Worker => worker::give_back(stage, place),
+            Role::Web => Ok(()),
+        };
+    }
     let Some(unit) = Unit::of(&service) else {
-        return run_command_again(stage, place, told);
+        return told.map_or(Ok(()), |told| run_command_again(stage, place, told));
     };
     let before = stage
         .mission
@@ -28,7 +36,7 @@ pub fn service(stage: &mut Stage<'_>, place: usize) -> Result<()> {
         .get(place)
         .and_then(|before| before.unit.clone());
     let Some(before) = before.filter(UnitState::is_active) else {
-        if stage.mission.takes_over(place, &service) {
+        if service.role == Role::Web && stage.mission.takes_over(place, &service) {
             // It is let finish and ended by the step that started it.
             return Ok(());
         }
@@ -39,7 +47,8 @@ pub fn service(stage: &mut Stage<'_>, place: usize) -> Result<()> {
     };
     let now = unit.state()?;
     let is_untouched = now.is_active() && now.is_same_run(&before);
-    if is_untouched && service.switch == SwitchWay::Reload {
+    // Only a new start lets a quiet worker take jobs again.
+    if is_untouched && !was_quieted && service.switch == SwitchWay::Reload {
         let is_told = tell::tell_unit(stage, place, &unit, How::Reload).is_ok();
         if is_told && is_back(stage, place) {
             return Ok(());

@@ -12,18 +12,19 @@ use super::mission::Mission;
 use super::outcome::Running;
 use super::surroundings::Surroundings;
 use super::switch;
+use super::worker::Queue;
 use crate::config::Config;
 use crate::config::schema::Role;
 use crate::error::Result;
 use crate::health::wait::Unhealthy;
-use crate::health::{Check, Names, Probe};
+use crate::health::{Check, Measured, Names, Probe, thinning};
 use crate::host::clock::Clock;
 use crate::host::signal::Patience;
 use crate::report::Report;
 use crate::saga;
 use crate::saga::journal::{self, Event, Journal, Progress};
 use crate::site::record::StepTime;
-use crate::site::{Record, ReleaseId, Site};
+use crate::site::{Record, ReleaseId, Samples, Site};
 
 /// Where the steps of one command play.
 pub struct Stage<'a> {
@@ -45,10 +46,14 @@ pub struct Stage<'a> {
     pub checks: Vec<Arc<Check>>,
     /// The steady requests, while they are made.
     pub probe: Option<Probe>,
+    /// What they came to, when they are over.
+    pub measured: Option<Measured>,
     /// What the services were found to run after they were told.
     pub running: Vec<Running>,
     /// What they were found to run after they were put back.
     pub restored: Vec<Running>,
+    /// What waited for the workers, before and after.
+    pub queues: Vec<Queue>,
     /// How the health checks ended, as last seen.
     pub health: Vec<serde_json::Value>,
     /// The steps so far.
@@ -126,8 +131,10 @@ impl<'a> Stage<'a> {
             surroundings: means.surroundings,
             checks: means.checks,
             probe: None,
+            measured: None,
             running: Vec::new(),
             restored: Vec::new(),
+            queues: Vec::new(),
             health: Vec::new(),
             steps: Vec::new(),
             doubts: Vec::new(),
@@ -210,17 +217,29 @@ impl<'a> Stage<'a> {
     }
 
     /// Puts what was seen of the services into the record. What a recovery did not look at stays.
-    pub fn keep_figures(&mut self, cutover: Option<serde_json::Value>) {
+    pub fn keep_figures(&mut self) {
         let running = self
             .running
             .iter()
             .filter_map(|it| serde_json::to_value(it).ok());
         let running: Vec<_> = running.collect();
-        if !self.is_recovering || cutover.is_some() {
-            self.record.cutover = cutover;
+        if let Some(measured) = self.measured.take() {
+            self.record.cutover = serde_json::to_value(&measured.figures).ok();
+            self.record.taken_back_ms = measured.taken_back_ms;
+            self.record.samples = worth_keeping(measured, self.was_switched());
+        } else if !self.is_recovering {
+            self.record.cutover = None;
+            self.record.taken_back_ms = None;
+            self.record.samples = Samples::default();
         }
         if !self.is_recovering || !running.is_empty() {
             self.record.running = running;
+        }
+        if !self.is_recovering || !self.queues.is_empty() {
+            let queues = self.queues.iter();
+            self.record.queues = queues
+                .filter_map(|it| serde_json::to_value(it).ok())
+                .collect();
         }
         if !self.is_recovering || !self.health.is_empty() {
             self.record.health.clone_from(&self.health);
@@ -270,6 +289,15 @@ impl<'a> Stage<'a> {
         let detail = problem.map_or_else(|| "good".to_owned(), ToString::to_string);
         let outcome = json!({ "check": check.name(), "ok": problem.is_none(), "detail": detail });
         self.health.push(outcome);
+    }
+}
+
+/// The samples for the record. Where nothing was switched and nothing failed, they tell nothing.
+fn worth_keeping(measured: Measured, was_switched: bool) -> Samples {
+    if was_switched || measured.figures.failed > 0 {
+        Samples::of(&thinning::thinned(measured.samples)).unwrap_or_default()
+    } else {
+        Samples::default()
     }
 }
 

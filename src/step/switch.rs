@@ -9,7 +9,7 @@ use crate::host::disk;
 use crate::site::link::{self, Current};
 
 use super::instance::Instance;
-use super::{Stage, prove, restore, tell};
+use super::{Stage, pools, prove, restore, tell, worker};
 
 /// The key of the journal that says that the flip is about to happen.
 pub const FLIPPING: &str = "flipping";
@@ -23,6 +23,7 @@ pub fn run(stage: &mut Stage<'_>) -> Result<()> {
     link_sockets(stage)?;
     disk::sync_file_system(stage.site.root())?;
     stage.fact(FLIPPING, true)?;
+    worker::quiet_all(stage)?;
     if let Some(probe) = &stage.probe {
         probe.mark_switch();
     }
@@ -51,7 +52,7 @@ pub fn run(stage: &mut Stage<'_>) -> Result<()> {
     for place in services {
         prove::prove(stage, place)?;
     }
-    Ok(())
+    pools::let_go(stage)
 }
 
 /// A proxy that connects through `current` finds every socket below it, wherever it lies.
@@ -68,18 +69,21 @@ fn link_sockets(stage: &Stage<'_>) -> Result<()> {
 /// # Errors
 /// When the site is worse than before the command.
 pub fn undo(stage: &mut Stage<'_>) -> Result<()> {
-    if !stage.was_switched() {
-        return Ok(());
+    let mut result = stage.undisturbed(pools::take_back);
+    // A worker may have been quieted before a flip that was then refused.
+    if stage.was_switched() {
+        flip_back(stage)?;
     }
-    flip_back(stage)?;
-    let mut result = Ok(());
     for role in [Role::Web, Role::Worker] {
         for place in stage.services_of(role) {
             let restored = stage.undisturbed(|stage| restore::service(stage, place));
             result = result.and(restored);
         }
     }
-    result.and(restore::health(stage))
+    match stage.was_switched() {
+        true => result.and(restore::health(stage)),
+        false => result,
+    }
 }
 
 /// Makes `current` name what it named before. Needs no free block on the disk.
@@ -97,6 +101,9 @@ fn flip_back(stage: &Stage<'_>) -> Result<()> {
         }
         Some(from) if is_new => {
             link::flip(stage.site, from)?;
+            if let Some(probe) = &stage.probe {
+                probe.mark_taken_back();
+            }
             stage
                 .report
                 .finished("Flipped", &format!("current back to {from}"), None);

@@ -4,10 +4,10 @@ use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Stage, name_of, surroundings};
+use super::{Stage, name_of, surroundings, worker};
 use crate::config::schema::{Role, Service, SwitchWay};
 use crate::error::{Error, ErrorKind, Result};
-use crate::host::command::{Command, Ending};
+use crate::host::command::{Command, Ending, Finished};
 use crate::host::ticks::Ticks;
 use crate::service::{Unit, UnitState};
 use crate::site::ReleaseId;
@@ -24,6 +24,8 @@ pub enum How {
     Start,
     /// Its own command was run.
     Command,
+    /// The copy of the old release was ended and one of the new release started.
+    HandOver,
 }
 
 impl How {
@@ -34,6 +36,7 @@ impl How {
             How::Restart => ("Restarting", "Restarted"),
             How::Start => ("Starting", "Started"),
             How::Command => ("Running", "Ran"),
+            How::HandOver => ("Replacing", "Replaced"),
         }
     }
 }
@@ -76,7 +79,11 @@ pub fn tell_the_rest(stage: &mut Stage<'_>) {
         for place in stage.services_of(role) {
             if stage.known::<Told>(&key(place)).is_none() {
                 let name = name_of(&stage.mission.config.service[place]);
-                stage.or_warn(&name, |stage| tell(stage, place));
+                let has_copies = stage.mission.config.service[place].has_instances();
+                stage.or_warn(&name, |stage| match (has_copies, role) {
+                    (true, Role::Worker) => worker::hand_over(stage, place),
+                    _ => tell(stage, place),
+                });
             }
         }
     }
@@ -98,7 +105,7 @@ pub fn tell_unit(stage: &mut Stage<'_>, place: usize, unit: &Unit, how: How) -> 
     match how {
         How::Reload => unit.reload(limit, &patience)?,
         How::Restart => unit.restart(limit, &patience)?,
-        How::Start | How::Command => unit.start(limit, &patience)?,
+        How::Start | How::Command | How::HandOver => unit.start(limit, &patience)?,
     }
     stage
         .report
@@ -123,19 +130,27 @@ pub fn run_command(stage: &mut Stage<'_>, place: usize, release: &ReleaseId) -> 
         .timeout(service.switch_timeout.duration())
         .stream(&stage.patience(), |_| {}, &mut |_| {})?;
     if !finished.ending.is_success() {
-        let kind = match finished.ending {
-            Ending::Interrupted => ErrorKind::Interrupted,
-            _ => ErrorKind::Failed,
-        };
-        let error = Error::new(kind, format!("`{line}` failed")).cause(finished.ending);
-        return Err(error.tail(finished.tail));
+        return Err(failure(&line, finished));
     }
     stage.report.finished("Ran", &line, Some(began.elapsed()));
     Ok(())
 }
 
+/// A line of the settings that failed, with what it printed last.
+pub fn failure(line: &str, finished: Finished) -> Error {
+    let kind = match finished.ending {
+        Ending::Interrupted => ErrorKind::Interrupted,
+        _ => ErrorKind::Failed,
+    };
+    let error = Error::new(kind, format!("`{line}` failed")).cause(finished.ending);
+    error.tail(finished.tail)
+}
+
 /// Writes down that the service is about to be told. On the way back a full disk must not stop it.
-fn note(stage: &mut Stage<'_>, place: usize, how: How) -> Result<()> {
+///
+/// # Errors
+/// On the way forward, when the journal cannot be written.
+pub fn note(stage: &mut Stage<'_>, place: usize, how: How) -> Result<()> {
     let told = Told {
         how,
         since: Ticks::fence(),

@@ -36,7 +36,7 @@ pub fn until_now(stage: &Stage<'_>) -> UnitLogs {
         let unit = Unit::of(service)?;
         let invocation = match told.how {
             How::Reload => before.invocation_id.clone(),
-            How::Restart | How::Start | How::Command => String::new(),
+            How::Restart | How::Start | How::Command | How::HandOver => String::new(),
         };
         Some(Run {
             unit,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::crash_watch::{self, CrashWatch};
-use super::{Stage, prove};
+use super::{Stage, instance, prove};
 use crate::config::schema::Role;
 use crate::error::{Error, Result};
 use crate::health::release_of;
@@ -22,6 +22,7 @@ pub fn run(stage: &mut Stage<'_>) -> Result<()> {
     // What was proved before an interruption may have died with it.
     if stage.is_recovering {
         for place in stage.services_of(Role::Web) {
+            instance::ensure_ready(stage, place)?;
             prove::prove(stage, place)?;
         }
     }

@@ -27,7 +27,14 @@ echo "$name" > "$base/root/etc/hostname"
 rm -f "$base/root/etc/machine-id"
 : > "$base/root/etc/machine-id"
 
-exec systemd-nspawn --quiet --settings=no --register=no --keep-unit --kill-signal=KILL --private-network \
-    --resolv-conf=off --timezone=off --link-journal=no \
-    --machine="$name" --directory="$base/root" "$@" \
-    --boot systemd.unit=basic.target
+# It ends with 133 when the host is to boot again, with the same disk and nothing else of before.
+status=133
+while [ $status = 133 ]; do
+    status=0
+    systemd-nspawn --quiet --settings=no --register=no --keep-unit --kill-signal=KILL --private-network \
+        --resolv-conf=off --timezone=off --link-journal=no \
+        --machine="$name" --directory="$base/root" "$@" \
+        --boot systemd.unit=basic.target &
+    trap "kill -TERM $!" TERM
+    wait $! || status=$?
+done

@@ -78,6 +78,26 @@ impl Host {
         self.program(["cat", path]).succeed().stdout
     }
 
+    /// Ends everything at once, as a power cut does, and boots again with what is on its disk.
+    pub fn reboot(&mut self) {
+        let old = self.pid;
+        self.sh("sync");
+        let _ = self
+            .program(["systemctl", "reboot", "--force", "--force"])
+            .run();
+        let mut console = tempfile::tempfile().expect("a temporary file");
+        let started = Instant::now();
+        while init_of(self.container.id()).is_none_or(|pid| pid == old) {
+            assert!(
+                started.elapsed() < Duration::from_secs(30),
+                "no second boot"
+            );
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        self.wait_until_up(&mut console);
+        self.sh("systemctl start multi-user.target");
+    }
+
     /// The host's network, as a file for `setns`.
     pub fn network(&self) -> File {
         File::open(format!("/proc/{}/ns/net", self.pid)).expect("the host is up")
@@ -136,6 +156,10 @@ fn start_container(name: &str, wheels: &Path, console: &File) -> Child {
             "--bind-ro={}/examples:/opt/examples",
             env!("CARGO_MANIFEST_DIR")
         ))
+        .arg(format!(
+            "--bind-ro={}/benches/cutover/apps:/opt/apps",
+            env!("CARGO_MANIFEST_DIR")
+        ))
         .stdin(Stdio::null())
         .stdout(same(console))
         .stderr(same(console))
@@ -143,10 +167,17 @@ fn start_container(name: &str, wheels: &Path, console: &File) -> Child {
         .expect("`setpriv` and `unshare` are installed")
 }
 
-/// The process below `container` that is PID 1 of its own process namespace.
-fn init_of(container: u32) -> Option<i32> {
-    let children = format!("/proc/{container}/task/{container}/children");
-    let children = std::fs::read_to_string(children).ok()?;
+/// The process two steps below `boot.sh` that is PID 1 of its own process namespace.
+fn init_of(boot: u32) -> Option<i32> {
+    let children = |pid: u32| {
+        let children = format!("/proc/{pid}/task/{pid}/children");
+        std::fs::read_to_string(children).unwrap_or_default()
+    };
+    let containers = children(boot);
+    let containers = containers
+        .split_whitespace()
+        .filter_map(|pid| pid.parse().ok());
+    let children: String = containers.map(children).collect();
     let is_init = |pid: &&str| {
         std::fs::read_to_string(format!("/proc/{pid}/status")).is_ok_and(|status| {
             status

@@ -1,4 +1,5 @@
 //! Steady load on a host: clients in its network that ask on and on and write down every answer.
+//! [`Load::start`] has the mix of the tests; [`Load::of`] takes any.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -27,9 +28,21 @@ pub struct Load {
     clients: Vec<JoinHandle<Vec<Answer>>>,
 }
 
+/// Someone who asks on and on.
+pub struct Client {
+    /// What its answers are called.
+    pub kind: &'static str,
+    /// From an answer to the next request. Never nothing: refused connections come back at once.
+    pub pause: Duration,
+    /// Asks once.
+    pub ask: Box<dyn FnMut() -> Answer + Send>,
+}
+
 /// What one request brought.
 #[derive(Clone, Debug)]
 pub struct Answer {
+    /// Which client asked.
+    pub kind: &'static str,
     /// When it was sent.
     pub started: Instant,
     /// When it was answered.
@@ -41,18 +54,24 @@ pub struct Answer {
 }
 
 impl Load {
-    /// Starts all clients.
+    /// Starts the clients of the tests.
     pub fn start(host: &Host) -> Self {
+        let clients = (0..CLIENTS).map(|number| mixed(number.is_multiple_of(2)));
+        Load::of(host, LIMIT, clients)
+    }
+
+    /// Starts these clients, who ask no longer than the limit.
+    pub fn of(host: &Host, limit: Duration, clients: impl IntoIterator<Item = Client>) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
-        let client = |number: usize| {
+        let start = |mut client: Client| {
             let (stop, network) = (Arc::clone(&stop), host.network());
             std::thread::spawn(move || {
                 setns(network, CloneFlags::CLONE_NEWNET).expect("root may enter a network");
-                ask_on(&agent(number.is_multiple_of(2)), &stop)
+                ask_on(&mut client, limit, &stop)
             })
         };
         Load {
-            clients: (0..CLIENTS).map(client).collect(),
+            clients: clients.into_iter().map(start).collect(),
             stop,
         }
     }
@@ -64,14 +83,19 @@ impl Load {
     }
 
     /// Ends the load, with the requests in flight answered.
-    pub fn stop(self) -> Figures {
+    pub fn stop(mut self) -> Figures {
         self.stop.store(true, Ordering::Relaxed);
-        let answers = self
-            .clients
+        let answers = std::mem::take(&mut self.clients)
             .into_iter()
             .flat_map(|client| client.join().expect("a client does not panic"))
             .collect();
         Figures { answers }
+    }
+}
+
+impl Drop for Load {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
     }
 }
 
@@ -91,7 +115,8 @@ pub fn ask(host: &Host, url: &str) -> Answer {
 
 /// All answers that a load got.
 pub struct Figures {
-    answers: Vec<Answer>,
+    /// In no order.
+    pub answers: Vec<Answer>,
 }
 
 impl Figures {
@@ -147,7 +172,23 @@ impl fmt::Display for Figures {
     }
 }
 
-fn agent(keeps_connection: bool) -> ureq::Agent {
+/// A client of the tests: quick requests, every tenth a slow one.
+fn mixed(keeps_connection: bool) -> Client {
+    let (agent, mut asked) = (agent(keeps_connection), 0);
+    let ask = move || {
+        asked += 1;
+        let is_slow = asked % SLOW_EVERY == 0;
+        ask_once(&agent, if is_slow { SLOW } else { QUICK })
+    };
+    Client {
+        kind: "mixed",
+        pause: Duration::from_millis(5),
+        ask: Box::new(ask),
+    }
+}
+
+/// An HTTP client as a user's: it follows no redirect and gives up after 30 seconds.
+pub fn agent(keeps_connection: bool) -> ureq::Agent {
     ureq::Agent::config_builder()
         .http_status_as_error(false)
         .max_redirects(0)
@@ -158,37 +199,39 @@ fn agent(keeps_connection: bool) -> ureq::Agent {
         .into()
 }
 
-fn ask_on(agent: &ureq::Agent, stop: &AtomicBool) -> Vec<Answer> {
+fn ask_on(client: &mut Client, limit: Duration, stop: &AtomicBool) -> Vec<Answer> {
     let started = Instant::now();
     let mut answers = Vec::new();
-    while !stop.load(Ordering::Relaxed) && started.elapsed() < LIMIT {
-        let is_slow = answers.len() % SLOW_EVERY == SLOW_EVERY - 1;
-        answers.push(ask_once(agent, if is_slow { SLOW } else { QUICK }));
-        // Refused connections come back at once: let no client spin.
-        std::thread::sleep(Duration::from_millis(5));
+    while !stop.load(Ordering::Relaxed) && started.elapsed() < limit {
+        let mut answer = (client.ask)();
+        answer.kind = client.kind;
+        answers.push(answer);
+        std::thread::sleep(client.pause);
     }
     answers
 }
 
-fn ask_once(agent: &ureq::Agent, url: &str) -> Answer {
+/// A GET.
+pub fn ask_once(agent: &ureq::Agent, url: &str) -> Answer {
+    answer_of(|| {
+        let mut response = agent.get(url).call()?;
+        let version = response.body_mut().read_to_string()?;
+        Ok::<_, ureq::Error>((response.status().as_u16(), version))
+    })
+}
+
+/// Makes a request that brings a status and a version, and notes when and what came of it.
+pub fn answer_of<E: fmt::Display>(request: impl FnOnce() -> Result<(u16, String), E>) -> Answer {
     let started = Instant::now();
-    let answer = agent.get(url).call().and_then(|mut response| {
-        let body = response.body_mut().read_to_string()?;
-        Ok((response.status().as_u16(), body))
-    });
-    let ended = Instant::now();
-    match answer {
-        Ok((status, body)) => Answer {
-            started,
-            ended,
-            status: Ok(status),
-            version: body.trim().to_owned(),
-        },
-        Err(error) => Answer {
-            started,
-            ended,
-            status: Err(error.to_string()),
-            version: String::new(),
-        },
+    let (status, version) = match request() {
+        Ok((status, version)) => (Ok(status), version.trim().to_owned()),
+        Err(error) => (Err(error.to_string()), String::new()),
+    };
+    Answer {
+        kind: "",
+        started,
+        ended: Instant::now(),
+        status,
+        version,
     }
 }

@@ -42,18 +42,22 @@ pub fn prepare() -> &'static Path {
     })
 }
 
+/// What is installed in hosts by `pip`.
+const PYTHON_PACKAGES: [&str; 5] = ["flask", "gunicorn", "setproctitle", "uvicorn", "websockets"];
+
 /// Hosts have no network: their `pip install` reads this directory.
 fn download_wheels() -> PathBuf {
     let wheels = Path::new(env!("CARGO_TARGET_TMPDIR")).join("wheels");
     let complete = wheels.join(".complete");
-    if !complete.exists() {
+    let all = PYTHON_PACKAGES.join(" ");
+    if std::fs::read_to_string(&complete).unwrap_or_default() != all {
         let mut pip = Command::new("python3");
         pip.args(["-m", "pip", "download", "--quiet", "--dest"])
             .arg(&wheels)
-            .args(["flask", "gunicorn", "setproctitle"])
+            .args(PYTHON_PACKAGES)
             .env("PATH", CLEAN_PATH);
         must_succeed(pip);
-        std::fs::write(&complete, "").expect("the target directory is writable");
+        std::fs::write(&complete, all).expect("the target directory is writable");
     }
     wheels
 }

@@ -24,6 +24,9 @@ mod case_m_rollback;
 mod case_n_plain_user;
 mod harness;
 mod host;
+mod instance_kinds;
+mod instance_recovery;
+mod instance_releases;
 mod load;
 mod machine;
 mod outcome;
@@ -52,6 +55,9 @@ fn main() -> ExitCode {
         case_l_prune::CASES,
         case_m_rollback::CASES,
         case_n_plain_user::CASES,
+        instance_kinds::CASES,
+        instance_recovery::CASES,
+        instance_releases::CASES,
         user_scope::CASES,
         harness::CASES,
     ]

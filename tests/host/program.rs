@@ -13,7 +13,7 @@ use nix::unistd::Pid;
 /// The PATH of a login on Debian.
 pub const CLEAN_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// Nothing in these tests takes longer, unless it hangs.
+/// What a program may take when nothing else is said.
 const LIMIT: Duration = Duration::from_secs(120);
 
 /// A program about to be run inside a host.
@@ -23,6 +23,7 @@ pub struct Program {
     user: String,
     dir: String,
     arguments: Vec<String>,
+    limit: Duration,
 }
 
 impl Program {
@@ -33,6 +34,7 @@ impl Program {
             user: "root".to_owned(),
             dir: "/".to_owned(),
             arguments: arguments.into_iter().map(str::to_owned).collect(),
+            limit: LIMIT,
         }
     }
 
@@ -45,6 +47,12 @@ impl Program {
     /// The same program, run in this directory.
     pub fn dir(mut self, dir: &str) -> Self {
         self.dir = dir.to_owned();
+        self
+    }
+
+    /// The same program, which may take so long, from its start to the end of the wait.
+    pub fn limit(mut self, limit: Duration) -> Self {
+        self.limit = limit;
         self
     }
 
@@ -70,6 +78,7 @@ impl Program {
         Running {
             line: self.arguments.join(" "),
             started: Instant::now(),
+            limit: self.limit,
             child,
             stdout,
             stderr,
@@ -115,6 +124,7 @@ impl Program {
 pub struct Running {
     line: String,
     started: Instant,
+    limit: Duration,
     child: Child,
     stdout: File,
     stderr: File,
@@ -137,18 +147,18 @@ impl Running {
         text(&mut self.stderr)
     }
 
-    /// Waits for its end, at most two minutes.
+    /// Waits for its end, within its limit.
     pub fn wait(mut self) -> Output {
         let status = loop {
             if let Ok(Some(status)) = self.child.try_wait() {
                 break status;
             }
-            if self.started.elapsed() > LIMIT {
+            if self.started.elapsed() > self.limit {
                 self.kill();
                 let (stdout, stderr) = (text(&mut self.stdout), text(&mut self.stderr));
                 panic!(
-                    "`{}` did not end within {LIMIT:?}:\n{stdout}{stderr}",
-                    self.line
+                    "`{}` did not end within {:?}:\n{stdout}{stderr}",
+                    self.line, self.limit
                 );
             }
             std::thread::sleep(Duration::from_millis(5));

@@ -1,4 +1,5 @@
-//! The site of `examples/gunicorn`, as its README installs it, on a host of its own.
+//! A site of `examples/`, as its README installs it, on a host of its own: `examples/gunicorn`,
+//! whose unit is reloaded, or `examples/instance`, each release of which runs its own instance.
 
 use std::ops::Deref;
 
@@ -20,6 +21,7 @@ const GATE: &str = "/home/deploy/gate";
 /// A host with the site's user, unit, proxy and `zdd.toml`, and no release yet.
 pub struct Site {
     host: Host,
+    example: &'static str,
 }
 
 impl Deref for Site {
@@ -46,7 +48,10 @@ impl Site {
             systemctl daemon-reload
             systemctl start nginx
         ");
-        let site = Site { host };
+        let site = Site {
+            host,
+            example: "/opt/examples/gunicorn",
+        };
         assert!(
             site.read(UNIT)
                 .contains(&format!("ExecStart={EXEC_START}\n"))
@@ -61,11 +66,91 @@ impl Site {
         site
     }
 
+    /// Boots a host and installs `examples/instance` as it is, but for the build: releases copy a
+    /// virtualenv that is made once.
+    pub fn of_instances() -> Self {
+        let host = Host::boot();
+        host.sh("
+            useradd --create-home --shell /bin/sh --groups systemd-journal deploy
+            usermod -aG deploy www-data
+            install -d -o deploy -g deploy /var/www/myapp
+            cd /opt/examples/instance
+            install -o deploy -g deploy -m 0644 zdd.toml /var/www/myapp/zdd.toml
+            install -m 0644 myapp@.service /etc/systemd/system/myapp@.service
+            install -m 0440 sudoers /etc/sudoers.d/myapp
+            rm -f /etc/nginx/sites-enabled/default
+            install -m 0644 nginx.conf /etc/nginx/conf.d/myapp.conf
+            systemctl daemon-reload
+            systemctl start nginx
+            python3 -m venv --without-pip /opt/venv
+            python3 -m pip --quiet --python /opt/venv/bin/python install gunicorn
+        ");
+        let site = Site {
+            host,
+            example: "/opt/examples/instance",
+        };
+        site.add_settings("[hooks]\nbuild = \"cp -a /opt/venv .venv\"\n");
+        site
+    }
+
+    /// The same, with this version released by zdd.
+    pub fn of_instances_serving(version: &str) -> Self {
+        let site = Site::of_instances();
+        site.release(version).assert_exit(0);
+        site
+    }
+
+    /// The same site on node.
+    pub fn of_node_instances() -> Self {
+        let site = Site::of_instances();
+        site.sh("
+            install -m 0644 /opt/apps/node/myapp@.service /etc/systemd/system/myapp@.service
+            systemctl daemon-reload
+        ");
+        site.configure("cp -a /opt/venv .venv", "true");
+        Site {
+            example: "/opt/apps/node",
+            ..site
+        }
+    }
+
+    /// See [`Host::reboot`].
+    pub fn reboot_host(&mut self) {
+        self.host.reboot();
+    }
+
+    /// Adds lines to the end of `zdd.toml`.
+    pub fn add_settings(&self, lines: &str) {
+        let path = format!("{ROOT}/zdd.toml");
+        self.write(&path, &format!("{}\n{lines}", self.read(&path)));
+    }
+
+    /// The instances that run now, by their releases.
+    pub fn instances(&self) -> Vec<String> {
+        let list = "systemctl list-units --plain --no-legend --state=active,activating,deactivating \
+                    'myapp@*'";
+        let listed = self.sh(list).stdout;
+        let names = listed
+            .lines()
+            .filter_map(|line| line.split(['@', '.']).nth(1));
+        names.map(str::to_owned).collect()
+    }
+
+    /// The instances that a boot would start, by their releases.
+    pub fn enabled_instances(&self) -> Vec<String> {
+        let listed = self
+            .sh("ls /etc/systemd/system/multi-user.target.wants")
+            .stdout;
+        let links = listed.lines().filter(|name| name.starts_with("myapp@"));
+        let names = links.filter_map(|line| line.split(['@', '.']).nth(1));
+        names.map(str::to_owned).collect()
+    }
+
     /// Makes a checkout of the example in this version, unless there is one, and returns its path.
     pub fn source(&self, version: &str) -> String {
-        let path = format!("/home/deploy/{version}");
+        let (path, example) = (format!("/home/deploy/{version}"), self.example);
         self.sh(&format!(
-            "[ -d {path} ] || {{ cp -r /opt/examples/gunicorn {path}
+            "[ -d {path} ] || {{ cp -r {example} {path}
              echo {version} > {path}/VERSION; chown -R deploy: {path}; }}"
         ));
         path

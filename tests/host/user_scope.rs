@@ -13,7 +13,7 @@ pub const CASES: &[Case] = &[(
 const HOME: &str = "/home/ann";
 
 /// Answers with its version; a HUP makes it execute itself anew, through `current`.
-const SERVER: &str = r#"
+pub const SERVER: &str = r#"
 import http.server, os, pathlib, signal, socketserver, sys
 
 version = pathlib.Path(os.path.abspath(__file__)).with_name("VERSION").read_bytes()
@@ -98,7 +98,7 @@ fn answer(host: &Host) -> String {
 }
 
 /// A line of the user's shell, as a login would have it.
-fn by_ann(host: &Host, line: &str) -> Output {
+pub fn by_ann(host: &Host, line: &str) -> Output {
     let line = format!("export XDG_RUNTIME_DIR=/run/user/$(id -u); {line}");
     let dir = format!("{HOME}/www");
     host.program(["sh", "-c", &line])

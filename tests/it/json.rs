@@ -4,9 +4,9 @@ use serde_json::Value;
 
 use crate::sandbox::Site;
 
-const ENDED: [&str; 10] = [
+const ENDED: [&str; 11] = [
     "schema", "outcome", "release", "from", "serving", "error", "errors", "steps", "cutover",
-    "running",
+    "running", "queues",
 ];
 
 #[track_caller]
@@ -102,6 +102,9 @@ fn a_probed_release_tells_its_figures() {
             "last_old_ms",
         ],
     );
+    let shown = site.does("--json show").json();
+    has_exactly(&shown["samples"][0], &["at_ms", "took_ms", "ok", "release"]);
+    assert!(shown["taken_back_ms"].is_null());
     has_exactly(&live["running"][0]["evidence"][0], &["pid", "kind", "path"]);
     let status = site.does("--json status").json();
     has_exactly(&status["health"][0], &["check", "ok", "detail"]);

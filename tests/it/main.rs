@@ -9,11 +9,13 @@ mod sandbox;
 mod adoption;
 mod clock;
 mod config;
+mod cutover;
 mod dry_run;
 mod first_release;
 mod git;
 mod health;
 mod hooks;
+mod instances;
 mod json;
 mod output;
 mod preconditions;
@@ -30,7 +32,7 @@ mod usage;
 /// The server that releases of other tests start: this very program, with only this test.
 #[test]
 fn serves_a_release() {
-    if std::env::var_os("ZDD_SOCKET").is_some() {
+    if std::env::var_os("ZDD_RELEASE").is_some() {
         sandbox::server::serve();
     }
 }

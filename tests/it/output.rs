@@ -48,6 +48,20 @@ fn a_failure_ends_with_four_lines() {
 }
 
 #[test]
+fn what_is_wrong_is_said_once() {
+    let site = Site::new("[shared]\nfiles = [\".env\"]\n");
+    let status = site.zdd("status").run().exits(1);
+    assert_eq!(status.stdout, "current  no release is live yet\n");
+    let check = site
+        .zdd("check")
+        .run()
+        .exits(1)
+        .says("shared/.env` is missing");
+    let place = format!("where:  {}\n", site.root.display());
+    check.says("change: ").does_not_say(&place);
+}
+
+#[test]
 fn nobody_reading_stops_nothing() {
     let site = Site::new("");
     site.hook(

@@ -1,10 +1,13 @@
 //! A tiny web server that a release of the sandbox can start: it answers on the unix socket that
-//! zdd gives it, with the version of the directory it was started in.
+//! zdd gives it, with the version of the directory it was started in, and with the name of that
+//! directory in the header `X-Release`.
 //!
 //! What it shall do wrong is said by files of the code: `refuses-to-start`, and `sick-NAME` for a
-//! path that answers 500.
+//! path that answers 500. `listens-on-tcp` takes a port of the kernel's choice instead of the
+//! socket, and `writes-its-port` writes it to `run/port`; `speaks-otherwise` is no web server.
 
 use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpListener;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::time::Duration;
@@ -16,19 +19,37 @@ pub fn serve() -> ! {
         let _ = writeln!(std::io::stderr(), "broken code in {version}");
         std::process::exit(3);
     }
+    if Path::new("listens-on-tcp").exists() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        if Path::new("writes-its-port").exists() {
+            let port = listener.local_addr().expect("it is bound").port();
+            std::fs::create_dir_all("run").expect("the release is writable");
+            std::fs::write("run/port", port.to_string()).expect("the release is writable");
+        }
+        loop {
+            if let Ok((stream, _)) = listener.accept() {
+                let _ = answer(&stream, version.trim());
+            }
+        }
+    }
     let socket = std::env::var_os("ZDD_SOCKET").expect("started by zdd");
     let listener = UnixListener::bind(socket).expect("the socket is free");
     loop {
-        let Ok((stream, _)) = listener.accept() else {
-            continue;
-        };
-        let _ = answer(stream, version.trim());
+        if let Ok((stream, _)) = listener.accept() {
+            let _ = stream.set_read_timeout(Some(Duration::from_secs(2)));
+            let _ = answer(&stream, version.trim());
+        }
     }
 }
 
-fn answer(mut stream: UnixStream, version: &str) -> std::io::Result<()> {
-    stream.set_read_timeout(Some(Duration::from_secs(2)))?;
-    let mut lines = BufReader::new(stream.try_clone()?).lines();
+fn answer<S>(mut stream: &S, version: &str) -> std::io::Result<()>
+where
+    for<'s> &'s S: Read + Write,
+{
+    if Path::new("speaks-otherwise").exists() {
+        return stream.write_all(b"220 at your service\r\n");
+    }
+    let mut lines = BufReader::new(stream).lines();
     let first = lines.next().transpose()?.unwrap_or_default();
     for line in lines {
         if line?.is_empty() {
@@ -45,9 +66,12 @@ fn answer(mut stream: UnixStream, version: &str) -> std::io::Result<()> {
         false => "200 OK",
     };
     let length = version.len();
+    let directory = std::env::current_dir()?;
+    let release = directory.file_name().unwrap_or_default().display();
     write!(
         stream,
-        "HTTP/1.1 {status}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{version}"
+        "HTTP/1.1 {status}\r\nContent-Length: {length}\r\nX-Release: {release}\r\n\
+         Connection: close\r\n\r\n{version}"
     )
 }
 

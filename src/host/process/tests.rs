@@ -34,8 +34,10 @@ fn a_process_is_seen_while_it_lives_and_gone_afterwards() {
         .spawn()
         .unwrap();
     let pid = child.id();
-    // In the middle of its exec a process has no stack yet.
-    let seen = (0..1000).find_map(|_| stat(pid).seen().filter(|seen| seen.image != 0));
+    // In the middle of its exec a process has no stack yet, then no words.
+    let is_there =
+        |seen: &Stat| seen.image != 0 && argv(pid).seen().is_some_and(|it| !it.is_empty());
+    let seen = (0..10_000).find_map(|_| stat(pid).seen().filter(is_there));
     let seen = seen.unwrap();
     assert_eq!(seen.parent, std::process::id());
     assert_eq!(command(pid).as_deref(), Some("sleep 5"));

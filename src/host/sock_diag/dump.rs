@@ -43,6 +43,10 @@ fn read_parts(answer: &[u8], take: &mut impl FnMut(SockDiagMessage)) -> io::Resu
             .map_err(|error| refused(io::Error::other(error.to_string())))?;
         match message.payload {
             NetlinkPayload::InnerMessage(socket) => take(socket),
+            // A table that the kernel cannot read ends at once, with the reason.
+            NetlinkPayload::Done(end) if end.code < 0 => {
+                return Err(refused(io::Error::from_raw_os_error(-end.code)));
+            }
             NetlinkPayload::Done(_) => return Ok(true),
             NetlinkPayload::Error(error) => return Err(refused(error.to_io())),
             NetlinkPayload::Overrun(_) => {

@@ -5,9 +5,14 @@
 //! What the sockets mean is the business of `running`.
 
 mod dump;
+mod file_id;
 mod proc_net;
 mod tcp;
 mod unix;
 
+pub use file_id::FileId;
 pub use tcp::{Exchange, Ports, TcpSocket, TcpState, tcp};
-pub use unix::{FileId, UnixSocket, unix};
+pub use unix::{UnixSocket, unix};
+
+#[cfg(test)]
+mod tests;

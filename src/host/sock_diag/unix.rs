@@ -1,9 +1,6 @@
 //! Unix stream sockets: listening ones and the two ends of every connection.
 
-use std::fs;
 use std::io;
-use std::os::unix::fs::MetadataExt;
-use std::path::Path;
 
 use netlink_packet_core::Emitable;
 use netlink_packet_sock_diag::SockDiagMessage;
@@ -11,6 +8,7 @@ use netlink_packet_sock_diag::constants::TCP_LISTEN;
 use netlink_packet_sock_diag::unix::nlas::{Nla, UnixDiagName, Vfs};
 use netlink_packet_sock_diag::unix::{ShowFlags, StateFlags, UnixRequest, UnixResponse};
 
+use super::file_id::FileId;
 use super::{dump, proc_net};
 
 /// `UDIAG_SHOW_UID`, which the crate does not know; kernels before 5.3 ignore it.
@@ -19,39 +17,11 @@ const SHOW_UID: u32 = 0x40;
 /// `UNIX_DIAG_UID`: the attribute that answers it.
 const UID: u16 = 7;
 
-/// The file a unix socket is bound to, as the kernel's own numbers: it survives a change of name,
-/// and a bind by a relative name or behind another mount.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct FileId {
-    /// The device of the file system, in the encoding of the kernel (12 and 20 bits).
-    pub device: u32,
-    /// The lower half of the inode's number; the kernel tells no more.
-    pub inode: u32,
-}
-
-impl FileId {
-    /// The file at `path`, links followed.
-    ///
-    /// # Errors
-    /// When it does not exist or cannot be reached.
-    pub fn of_path(path: &Path) -> io::Result<Self> {
-        let metadata = fs::metadata(path)?;
-        let (major, minor) = (
-            nix::sys::stat::major(metadata.dev()),
-            nix::sys::stat::minor(metadata.dev()),
-        );
-        Ok(FileId {
-            // `stat` tells a device in the old encoding, `sock_diag` in the kernel's (MKDEV).
-            device: lower_half(major << 20 | minor),
-            inode: lower_half(metadata.ino()),
-        })
-    }
-}
-
 /// A unix socket of the kernel.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnixSocket {
-    /// Its number, as `/proc/PID/fd` shows it; 0 while a connection waits to be accepted.
+    /// Its number, as `/proc/PID/fd` shows it. The server's end of a connection that waits to be
+    /// accepted has none: netlink leaves it out, the tables as text say 0.
     pub inode: u64,
     /// Whether it listens; else it is an end of a connection.
     pub is_listening: bool,
@@ -152,8 +122,4 @@ fn number_of(attribute: &impl netlink_packet_core::Nla) -> Option<u32> {
         attribute.emit_value(&mut bytes);
         u32::from_ne_bytes(bytes)
     })
-}
-
-fn lower_half(number: u64) -> u32 {
-    u32::try_from(number & u64::from(u32::MAX)).unwrap_or_default()
 }

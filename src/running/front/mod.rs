@@ -49,7 +49,7 @@ impl fmt::Display for Front {
     }
 }
 
-/// Where the settings of the fronts lie, when their command lines do not tell.
+/// Where the settings of the fronts are, when their command lines do not tell.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
     /// That of nginx.
@@ -77,7 +77,7 @@ pub struct Fronts {
     names: Vec<String>,
     settings: Settings,
     users: RefCell<Users>,
-    pools: RefCell<HashMap<String, Pools>>,
+    pools: RefCell<HashMap<(u32, String), Pools>>,
 }
 
 impl Fronts {
@@ -129,7 +129,7 @@ impl Fronts {
         let holder = self.users.borrow_mut().holder(uid, inode);
         let (program, pools) = match holder {
             Some(holder) => {
-                let pools = self.pools_of(&holder);
+                let pools = self.pools_of(uid, &holder);
                 (holder.program, pools)
             }
             None => ("an unknown program".to_owned(), Pools::Unknown),
@@ -141,27 +141,22 @@ impl Fronts {
         }
     }
 
-    fn pools_of(&self, holder: &users::Holder) -> Pools {
-        if let Some(known) = self.pools.borrow().get(&holder.program) {
+    fn pools_of(&self, uid: u32, holder: &users::Holder) -> Pools {
+        let key = (uid, holder.program.clone());
+        if let Some(known) = self.pools.borrow().get(&key) {
             return known.clone();
         }
+        let (pid, settings, names) = (holder.pid, &self.settings, &self.names);
         let found = match holder.program.as_str() {
-            "nginx" => nginx::pools(
-                &nginx::settings_of(holder.pid, &self.settings.nginx),
-                &self.names,
-            ),
-            "caddy" => caddy::pools(
-                &caddy::settings_of(holder.pid, &self.settings.caddy),
-                &self.names,
-            ),
-            "haproxy" => haproxy::pools(
-                &haproxy::settings_of(holder.pid, &self.settings.haproxy),
-                &self.names,
-            ),
+            "nginx" => nginx::pools_of(pid, &settings.nginx, names),
+            "caddy" => caddy::pools_of(pid, &settings.caddy, names),
+            "haproxy" => haproxy::pools_of(pid, &settings.haproxy, names),
             _ => Pools::Unknown,
         };
-        let mut pools = self.pools.borrow_mut();
-        pools.insert(holder.program.clone(), found.clone());
+        self.pools.borrow_mut().insert(key, found.clone());
         found
     }
 }
+
+#[cfg(test)]
+mod tests;

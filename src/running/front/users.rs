@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use crate::host::process;
+use crate::host::process::{self, Look};
 
 /// The programs that are told apart from others of the same user.
 const FRONTS: [&str; 8] = [
@@ -36,7 +36,7 @@ impl Users {
         if let Some(known) = self.holders.get(&inode) {
             return Some(known.clone());
         }
-        let found = choose(self.processes(uid), inode)?;
+        let found = choose(self.processes(uid), inode, &process::socket_inodes)?;
         self.holders.insert(inode, found.clone());
         Some(found)
     }
@@ -64,10 +64,14 @@ fn list(uid: u32) -> Vec<Holder> {
     holders
 }
 
-fn choose(processes: &[Holder], inode: u64) -> Option<Holder> {
+fn choose(
+    processes: &[Holder],
+    inode: u64,
+    sockets_of: &dyn Fn(u32) -> Look<Vec<u64>>,
+) -> Option<Holder> {
     let mut is_denied = false;
     for holder in processes {
-        let inodes = process::socket_inodes(holder.pid);
+        let inodes = sockets_of(holder.pid);
         is_denied |= inodes.is_denied();
         if inodes.seen().is_some_and(|inodes| inodes.contains(&inode)) {
             return Some(holder.clone());
@@ -84,4 +88,48 @@ fn choose(processes: &[Holder], inode: u64) -> Option<Holder> {
 
 fn is_front(holder: &Holder) -> bool {
     FRONTS.contains(&holder.program.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Who holds socket 7, where these sockets of the processes are seen.
+    fn chosen(programs: &[&str], sockets: &[Look<Vec<u64>>]) -> Option<String> {
+        let holder = |(pid, program): (usize, &&str)| Holder {
+            pid: u32::try_from(pid).unwrap(),
+            program: (*program).to_owned(),
+        };
+        let holders: Vec<_> = programs.iter().enumerate().map(holder).collect();
+        let found = choose(&holders, 7, &|pid| sockets[pid as usize].clone());
+        found.map(|holder| holder.program)
+    }
+
+    #[test]
+    fn a_holder_that_is_seen_is_the_one() {
+        let seen = [Look::Seen(vec![1]), Look::Denied, Look::Seen(vec![6, 7])];
+        assert_eq!(
+            chosen(&["nginx", "nginx", "cron"], &seen).as_deref(),
+            Some("cron")
+        );
+    }
+
+    #[test]
+    fn where_none_may_be_seen_a_front_is_likely_and_two_are_none() {
+        let denied = [Look::Denied, Look::Denied, Look::Denied];
+        let likely = chosen(&["nginx", "nginx", "cron"], &denied);
+        assert_eq!(likely.as_deref(), Some("nginx"));
+        assert_eq!(
+            chosen(&["python3", "python3", "python3"], &denied).as_deref(),
+            Some("python3")
+        );
+        assert_eq!(chosen(&["nginx", "haproxy", "cron"], &denied), None);
+        assert_eq!(chosen(&["sh", "cron"], &denied), None);
+    }
+
+    #[test]
+    fn where_all_are_seen_nothing_is_guessed() {
+        let seen = [Look::Seen(vec![1]), Look::Gone];
+        assert_eq!(chosen(&["nginx", "nginx"], &seen), None);
+    }
 }

@@ -17,8 +17,7 @@ pub struct BoundUnix {
 
 impl BoundUnix {
     /// Finds what listens at `path`: by the file, because the bind may have been by a relative
-    /// name or behind another mount. Only where the file tells nothing (btrfs shows other devices
-    /// to `stat` than to `sock_diag`), by the name.
+    /// name or behind another mount. Only where no listener has that file, by the name.
     pub fn find(path: &Utf8Path, sockets: &[UnixSocket]) -> Self {
         let real = path.canonicalize_utf8().ok();
         let names = [Some(path.to_owned()), real].into_iter().flatten();
@@ -53,4 +52,37 @@ pub fn is_at(socket: &TcpSocket, address: SocketAddr) -> bool {
     let local = socket.local.ip();
     let is_same = ip == local || ip.is_unspecified() || local.is_unspecified();
     socket.local.port() == address.port() && is_same
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As in a mount namespace where another file system is at the path.
+    #[test]
+    fn a_listener_with_another_file_is_found_by_its_name() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let path = Utf8Path::from_path(file.path()).unwrap();
+        let stat = FileId::of_path(file.path()).unwrap();
+        let told = FileId {
+            device: stat.device ^ 1,
+            ..stat
+        };
+        let socket = |is_listening, name: &str, file| UnixSocket {
+            inode: 1,
+            is_listening,
+            name: name.as_bytes().to_vec(),
+            file: Some(file),
+            peer: None,
+            receive_queue: None,
+            backlog: None,
+            uid: None,
+        };
+        let listener = socket(true, path.as_str(), told);
+        let bound = BoundUnix::find(path, std::slice::from_ref(&listener));
+        assert!(bound.holds(&listener));
+        assert!(bound.holds(&socket(false, path.as_str(), told)));
+        let other = FileId { inode: 0, ..told };
+        assert!(!bound.holds(&socket(false, path.as_str(), other)));
+    }
 }

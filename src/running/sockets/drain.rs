@@ -108,7 +108,8 @@ pub fn drain(
     drain_by(addresses, limits, &front_of, patience, on_progress)
 }
 
-fn drain_by(
+/// The same, with another way to tell who a client is.
+pub(super) fn drain_by(
     addresses: &[Address],
     limits: &DrainLimits,
     front_of: &dyn Fn(&Client) -> Front,
@@ -190,6 +191,3 @@ fn grouped(connections: &[Connection], front_of: &dyn Fn(&Client) -> Front) -> V
     left.sort_by_key(|left| std::cmp::Reverse(left.count));
     left
 }
-
-#[cfg(test)]
-mod tests;

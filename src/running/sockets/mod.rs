@@ -10,3 +10,6 @@ pub use crate::host::socket::Address;
 pub use drain::{DrainLimits, Drained, Ended, Left, SETTLE_TIME, drain};
 pub use listening::listening;
 pub use traffic::{Client, Connection, Traffic, look};
+
+#[cfg(test)]
+mod tests;

@@ -149,8 +149,8 @@ impl Traffic {
         own: impl Iterator<Item = &'a UnixSocket>,
         by_inode: &HashMap<u64, &UnixSocket>,
     ) {
-        // The queue's length, and the ends that nobody accepted yet: the same connections, but a
-        // listener in another network namespace shows only the second.
+        // The queue's length, which netlink tells, and the ends that nobody accepted yet, which
+        // only the tables as text show: the same connections.
         let (mut queue, mut unaccepted) = (0, 0);
         for socket in own {
             if socket.is_listening {
@@ -176,6 +176,8 @@ impl Traffic {
         let port = address.port();
         let sockets = tcp(Ports::Local(port)).context(context)?;
         let clients = tcp(Ports::Remote(port)).context(context)?;
+        let by_ends = clients.iter().map(|it| ((it.local, it.remote), it));
+        let by_ends: HashMap<_, _> = by_ends.collect();
         let (mut queue, mut unaccepted) = (0, 0);
         for socket in sockets.iter().filter(|socket| is_at(socket, address)) {
             match socket.state {
@@ -187,7 +189,10 @@ impl Traffic {
                 _ if socket.inode == 0 => unaccepted += 1,
                 _ => self.connections.push(Connection {
                     address: shown.clone(),
-                    client: client_of_tcp(socket, &clients),
+                    client: client_of_tcp(
+                        socket,
+                        by_ends.get(&(socket.remote, socket.local)).copied(),
+                    ),
                     queued: u64::from(socket.receive_queue) + u64::from(socket.send_queue),
                     exchange: socket.exchange,
                 }),
@@ -214,17 +219,13 @@ fn client_of_unix(socket: &UnixSocket, peer: Option<&UnixSocket>) -> Client {
     }
 }
 
-fn client_of_tcp(socket: &TcpSocket, clients: &[TcpSocket]) -> Client {
-    if socket.state == TcpState::HungUp {
-        return Client::HungUp;
-    }
-    let is_other_end =
-        |other: &&TcpSocket| other.local == socket.remote && other.remote == socket.local;
-    match clients.iter().find(is_other_end) {
-        Some(other) => Client::Local {
+fn client_of_tcp(socket: &TcpSocket, other_end: Option<&TcpSocket>) -> Client {
+    match (socket.state, other_end) {
+        (TcpState::HungUp, _) => Client::HungUp,
+        (_, Some(other)) => Client::Local {
             inode: other.inode,
             uid: Some(other.uid),
         },
-        None => Client::Remote(socket.remote),
+        (_, None) => Client::Remote(socket.remote),
     }
 }

@@ -20,8 +20,8 @@ use crate::service::Unit;
 use crate::site::{ReleaseId, Site, instance};
 
 pub use own_process::{Variables, tail_of};
-pub use retire::{disable, retire, stop_at_once};
-pub use start::enable_and_start;
+pub use retire::{disable, drain_and_stop, retire, stop_at_once};
+pub use start::{await_answer, enable_and_start, start_again};
 
 /// One release's copy of a service. It need not run.
 #[derive(Debug, Clone)]
@@ -69,8 +69,30 @@ pub fn undo(stage: &mut Stage<'_>, place: usize) -> Result<()> {
             was_enabled: true,
         }) => Ok(()),
         Some(Begun { ran: true, .. }) => disable(&instance, &stage.patience()),
-        Some(_) => retire(&instance, stage.report, &stage.patience()),
+        Some(_) if stage.was_switched() => retire(&instance, stage.report, &stage.patience()),
+        // Only zdd's own checks ever talked to it.
+        Some(_) => {
+            let disabled = disable(&instance, &stage.patience());
+            stop_at_once(&instance, stage.report, &stage.patience())?;
+            disabled
+        }
     }
+}
+
+/// Sees to it that the instance of the service at `place` runs and answers: after a boot, it may be
+/// about to.
+///
+/// # Errors
+/// As [`run`].
+pub fn ensure_ready(stage: &Stage<'_>, place: usize) -> Result<()> {
+    let instance = Instance::of_mission(stage, place);
+    if !instance.service.has_instances() {
+        return Ok(());
+    }
+    if !instance.is_running()? {
+        start_again(stage, &instance)?;
+    }
+    await_answer(stage, &instance)
 }
 
 /// The places of the services whose instances are to be ready before the flip: web services with

@@ -1,14 +1,16 @@
 //! Ending an instance whose release is left: not to be started at boot any more, nobody talking to
 //! it, then stopped.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::{Instance, own_process};
+use crate::config::schema::Role;
 use crate::error::Result;
 use crate::host::signal::Patience;
 use crate::report::{Event, Report};
 use crate::running::front::{Fronts, Pools};
-use crate::running::sockets::{self, DrainLimits, Drained, Ended, Traffic};
+use crate::running::sockets::{self, Address, DrainLimits, Drained, Ended, Traffic};
 
 /// How long systemd may take to stop a unit beyond the unit's own limit, which is 90 s by default.
 const STOP_TIMEOUT: Duration = Duration::from_secs(150);
@@ -19,11 +21,20 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(150);
 /// When it cannot be disabled, or does not end.
 pub fn retire(instance: &Instance, report: &dyn Report, patience: &Patience) -> Result<()> {
     let disabled = disable(instance, patience);
-    if instance.is_running()? {
+    drain_and_stop(instance, report, patience)?;
+    disabled
+}
+
+/// Lets it finish what it began, and stops it.
+///
+/// # Errors
+/// When it does not end.
+pub fn drain_and_stop(instance: &Instance, report: &dyn Report, patience: &Patience) -> Result<()> {
+    // A worker listens nowhere: it finishes its jobs by its own graceful stop.
+    if instance.service.role == Role::Web && instance.is_running()? {
         drain(instance, report, patience);
     }
-    stop_at_once(instance, report, patience)?;
-    disabled
+    stop_at_once(instance, report, patience)
 }
 
 /// Lets it not be started at boot.
@@ -74,14 +85,19 @@ fn drain(instance: &Instance, report: &dyn Report, patience: &Patience) {
         return report.warning(&text);
     };
     report.started("Draining", &name);
-    let fronts = Fronts::new(std::slice::from_ref(&address), &instance.names_at_fronts());
+    let fronts = instance.fronts(&address);
     let limits = DrainLimits::within(instance.service.drain.duration());
+    let mut is_seen = false;
     let on_progress = &mut |traffic: &Traffic| {
+        is_seen |= traffic.listeners > 0;
         let (open, waiting) = (traffic.connections.len(), traffic.waiting);
         let text = format!("{open} connections open, {waiting} waiting");
         report.event(Event::Progress(&text));
     };
     match sockets::drain(&[address], &limits, &fronts, patience, on_progress) {
+        Ok(_) if !is_seen => report.warning(&format!(
+            "{name}: its listening socket is not in this network: who talks to it cannot be told"
+        )),
         Ok(drained) => tell(&name, instance, &drained, report),
         Err(error) => report.warning(&format!("{name}: who talks to it cannot be told: {error}")),
     }
@@ -98,14 +114,6 @@ fn tell(name: &str, instance: &Instance, drained: &Drained, report: &dyn Report)
                 &format!("{name}, but for {left}"),
                 Some(drained.took),
             );
-            report.note(&format!(
-                "they are kept open between requests; {name} closes them when it is stopped"
-            ));
-            for front in drained.left.iter().map(|left| &left.front) {
-                if let Pools::Yes(change) = &front.pools {
-                    report.note(&format!("to let {front} follow the flip at once: {change}"));
-                }
-            }
         }
         Ended::Late | Ended::Interrupted => {
             let took = instance.service.drain;
@@ -114,8 +122,33 @@ fn tell(name: &str, instance: &Instance, drained: &Drained, report: &dyn Report)
                 some => format!(", {some} not even accepted"),
             };
             report.warning(&format!(
-                "{name} is stopped after {took} with {left}{waiting}: they are cut"
+                "{name} is told to stop after {took} with {left}{waiting}: what it does not finish \
+                 by itself is cut"
             ));
         }
+    }
+}
+
+impl Instance {
+    /// The fronts that keep connections to it open between requests, each with what to change in
+    /// its settings.
+    pub fn pooling_fronts(&self) -> BTreeMap<String, String> {
+        let Some(address) = self.address() else {
+            return BTreeMap::new();
+        };
+        let fronts = self.fronts(&address);
+        let connections = sockets::look(&[address]).map(|traffic| traffic.connections);
+        let connections = connections.unwrap_or_default();
+        let clients = connections.iter().map(|it| fronts.of(&it.client));
+        clients
+            .filter_map(|front| match &front.pools {
+                Pools::Yes(change) => Some((front.to_string(), change.clone())),
+                Pools::No | Pools::Unknown => None,
+            })
+            .collect()
+    }
+
+    fn fronts(&self, address: &Address) -> Fronts {
+        Fronts::new(std::slice::from_ref(address), &self.names_at_fronts())
     }
 }

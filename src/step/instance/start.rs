@@ -8,7 +8,7 @@ use camino::Utf8Path;
 use fs_err as fs;
 
 use super::{Begun, Instance, key, own_process, retire};
-use crate::config::schema::Kind;
+use crate::config::schema::{Kind, Role};
 use crate::config::units::Span;
 use crate::error::{Error, ErrorKind, Result};
 use crate::health::wait::{Reason, Unhealthy};
@@ -29,6 +29,9 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(50);
 /// count as ready.
 const MUTE_TIME: Duration = Duration::from_secs(2);
 
+/// How long a worker must run to count as started.
+const STAY_TIME: Duration = Duration::from_secs(1);
+
 /// How many lines of the journal explain a failure.
 const JOURNAL_LINES: usize = 20;
 
@@ -48,7 +51,10 @@ pub(super) fn run(stage: &mut Stage<'_>, instance: &Instance) -> Result<()> {
     }
     stage.report.started("Starting", &name);
     begin(stage, instance, begun)
-        .and_then(|()| await_answer(stage, instance))
+        .and_then(|()| match instance.service.role {
+            Role::Web => await_answer(stage, instance),
+            Role::Worker => stays_up(stage, instance),
+        })
         .map_err(|error| with_last_lines(error, instance, since))?;
     if !begun.ran {
         let pid = instance.processes()?.main;
@@ -141,8 +147,40 @@ fn remove_dead_socket(instance: &Instance) {
     }
 }
 
+/// A worker answers nobody: it must not end while it loads its code.
+fn stays_up(stage: &Stage<'_>, instance: &Instance) -> Result<()> {
+    let until = Instant::now() + STAY_TIME;
+    let mut watch = Watch::of(instance)?;
+    let name = instance.name();
+    while Instant::now() < until {
+        if let Some(text) = watch.death() {
+            return Err(Error::failed(format!("`{name}` did not stay up")).cause(text));
+        }
+        if !stage.patience().sleep(LOOK_INTERVAL) {
+            let what = format!("interrupted while watching `{name}`");
+            return Err(Error::new(ErrorKind::Interrupted, what));
+        }
+    }
+    Ok(())
+}
+
+/// Starts it once more, as it was: the way back waits for no answer.
+///
+/// # Errors
+/// When it does not start.
+pub fn start_again(stage: &Stage<'_>, instance: &Instance) -> Result<()> {
+    let begun = Begun {
+        ran: false,
+        was_enabled: false,
+    };
+    begin(stage, instance, begun)
+}
+
 /// Waits until it listens, then until it answers, within its `switch_timeout` as a whole.
-fn await_answer(stage: &Stage<'_>, instance: &Instance) -> Result<()> {
+///
+/// # Errors
+/// When it ends, or does not answer in time.
+pub fn await_answer(stage: &Stage<'_>, instance: &Instance) -> Result<()> {
     let limit = instance.service.switch_timeout.duration();
     let deadline = Instant::now() + limit;
     let watch = RefCell::new(Watch::of(instance)?);

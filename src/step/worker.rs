@@ -1,0 +1,121 @@
+//! Background workers: of each one copy runs at a time. The old one is told to take no further
+//! jobs, ended and waited for before the new one starts.
+
+use serde::{Deserialize, Serialize};
+
+use super::instance::{self, Instance, disable, stop_at_once};
+use super::tell::{self, How};
+use super::{Stage, name_of, surroundings};
+use crate::config::schema::Service;
+use crate::error::Result;
+use crate::host::command::Command;
+use crate::site::ReleaseId;
+
+/// More of what a `queue` line prints is not kept.
+const QUEUE_CHARACTERS: usize = 2_000;
+
+/// What waited for a worker, as in the JSON.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Queue {
+    /// How messages name the worker.
+    pub service: String,
+    /// What its `queue` line printed before it was told.
+    pub before: Option<String>,
+    /// The same after it ran the new release.
+    pub after: Option<String>,
+}
+
+/// The key of the journal that says that a worker was told to take no further jobs.
+pub fn quiet_key(place: usize) -> String {
+    format!("quiet:{place}")
+}
+
+/// Lets every worker that can take no further jobs. One that cannot is told with the others, and
+/// said.
+///
+/// # Errors
+/// When the journal cannot be written: the way back must know.
+pub fn quiet_all(stage: &mut Stage<'_>) -> Result<()> {
+    for place in stage.services_of(crate::config::schema::Role::Worker) {
+        let service = stage.mission.config.service[place].clone();
+        let (Some(line), Some(from)) = (&service.quiet, stage.mission.from.clone()) else {
+            continue;
+        };
+        stage.fact(quiet_key(place), true)?;
+        let name = name_of(&service);
+        stage.or_warn(&format!("{name}: `quiet`"), |stage| {
+            ask(stage, &service, line, &from).map(drop)
+        });
+        stage.report.finished("Quieted", &name, None);
+    }
+    Ok(())
+}
+
+/// What waits for a worker now, in the words of its `queue` line.
+pub fn queue(stage: &Stage<'_>, place: usize, release: &ReleaseId) -> Option<String> {
+    let service = &stage.mission.config.service[place];
+    let line = service.queue.as_deref()?;
+    let text = match ask(stage, service, line, release) {
+        Ok(text) => text,
+        Err(error) => error.to_string(),
+    };
+    let text = stage.surroundings.mask.apply(text.trim());
+    Some(text.chars().take(QUEUE_CHARACTERS).collect())
+}
+
+/// Ends the copy of the release that is left, and starts the new one.
+///
+/// # Errors
+/// When the old one does not end, or the new one does not start.
+pub fn hand_over(stage: &mut Stage<'_>, place: usize) -> Result<()> {
+    tell::note(stage, place, How::HandOver)?;
+    if let Some(old) = old_copy(stage, place) {
+        end(stage, &old)?;
+    }
+    instance::run(stage, place)
+}
+
+/// Ends the copy of the release that is taken back, and starts the old one again.
+///
+/// # Errors
+/// When the new one does not end, or the old one does not start.
+pub fn give_back(stage: &mut Stage<'_>, place: usize) -> Result<()> {
+    let new = Instance::of_mission(stage, place);
+    end(stage, &new)?;
+    let Some(old) = old_copy(stage, place) else {
+        return Ok(());
+    };
+    end(stage, &old)?;
+    instance::start_again(stage, &old)?;
+    stage.report.finished("Started", &old.name(), None);
+    Ok(())
+}
+
+fn end(stage: &Stage<'_>, copy: &Instance) -> Result<()> {
+    let patience = stage.patience();
+    disable(copy, &patience)?;
+    stop_at_once(copy, stage.report, &patience)
+}
+
+/// The copy that ran before, where the release that is left had one.
+fn old_copy(stage: &Stage<'_>, place: usize) -> Option<Instance> {
+    let from = stage.mission.from.as_ref()?;
+    let service = &stage.mission.config.service[place];
+    let mut leaving = stage.mission.leaving.iter().enumerate();
+    let (place, left) = leaving.find(|(_, left)| left.is_same(service))?;
+    Some(Instance::new(stage.site, from, place, left))
+}
+
+/// Runs a line of the settings in a release, and returns what it printed.
+fn ask(stage: &Stage<'_>, service: &Service, line: &str, release: &ReleaseId) -> Result<String> {
+    let facts = surroundings::facts(stage.site, stage.mission, release, None);
+    let finished = Command::shell(line)
+        .env(stage.surroundings.variables(&facts))
+        .cwd(stage.site.release_dir(release))
+        .timeout(service.switch_timeout.duration())
+        .capture(&stage.patience())?;
+    match finished.ending.is_success() {
+        true => Ok(finished.stdout),
+        false => Err(tell::failure(line, finished)),
+    }
+}

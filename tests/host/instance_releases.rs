@@ -1,0 +1,282 @@
+//! Instances of each release: proved before the flip, drained after it, and no request lost.
+
+use std::io::{self, Write as _};
+use std::time::{Duration, Instant};
+
+use crate::Case;
+use crate::load::Load;
+use crate::outcome::Outcome;
+use crate::site::{ROOT, Site};
+
+pub const CASES: &[Case] = &[
+    ("instance::gunicorn_loses_no_request", || {
+        lose_no_request(&Site::of_instances(), "app.py", &GUNICORN_FAULTS)
+    }),
+    ("instance::node_loses_no_request", || {
+        lose_no_request(&Site::of_node_instances(), "server.js", &NODE_FAULTS)
+    }),
+    ("instance::a_front_with_keepalive_is_led_over", keepalive),
+    ("instance::who_talks_to_the_old_one_is_waited_for", stuck),
+    ("instance::thirty_releases_leave_one_instance", thirty),
+    (
+        "instance::a_rollback_within_standby_starts_nothing",
+        standby,
+    ),
+    (
+        "instance::a_template_through_current_never_goes_live",
+        through_current,
+    ),
+];
+
+const NGINX: &str = "/etc/nginx/conf.d/myapp.conf";
+
+/// Code that cannot be imported, whose health is bad, and that never answers.
+const GUNICORN_FAULTS: [&str; 3] = [
+    "import not_there",
+    "def app(environ, start_response):\n    start_response('500 Oh', [])\n    return [b'']",
+    "time.sleep(1000)",
+];
+const NODE_FAULTS: [&str; 3] = [
+    "require('./not-there');",
+    "healthy = false;",
+    "server.close(); setInterval(() => {}, 1000);",
+];
+
+fn lose_no_request(site: &Site, code: &str, faults: &[&str; 3]) {
+    site.configure("sudo = true", "sudo = true\nswitch_timeout = \"5s\"");
+    // The `check` hook would find the first fault; here the instance itself is to show it.
+    site.configure("[hooks]", "[hooks]\ncheck = \"true\"");
+    site.release("v1").assert_exit(0);
+    let load = Load::start(site);
+    let mut switches = Vec::new();
+    for (number, version) in ["v2", "v3", "v4"].iter().enumerate() {
+        assert_live(site, &site.release(version));
+        switches.push((*version, Instant::now()));
+        load.go_on(Duration::from_secs(1));
+
+        let broken = format!("broken{number}");
+        append(site, &broken, code, faults[number]);
+        let (current, running) = (site.current(), site.instances());
+        let outcome = site.release(&broken);
+        outcome
+            .assert_exit(1)
+            .assert_field("/outcome", "failed")
+            .assert_field("/error/step", "start_instance")
+            .assert_field("/serving", current.as_str());
+        assert_eq!(site.instances(), running, "an instance is left");
+        assert_eq!(site.enabled_instances(), running);
+    }
+    for version in ["v3", "v2"] {
+        assert_live(site, &site.outcome(["rollback"]));
+        switches.push((version, Instant::now()));
+        load.go_on(Duration::from_secs(1));
+    }
+    let figures = load.stop();
+    let _ = writeln!(io::stderr(), "{code}: {figures}");
+    figures.assert_none_failed();
+    for (version, ended) in switches {
+        figures.assert_only(version, ended..ended + Duration::from_millis(900));
+    }
+    let met = figures.versions(..);
+    assert!(
+        !met.keys().any(|version| version.starts_with("broken")),
+        "{met:?}"
+    );
+    assert_eq!(site.instances(), [site.current()]);
+    assert_eq!(site.enabled_instances(), [site.current()]);
+    site.assert_tidy();
+    site.outcome(["status"]).assert_exit(0);
+}
+
+/// Adds code to the end of a version.
+fn append(site: &Site, version: &str, code: &str, lines: &str) {
+    let file = format!("{}/{code}", site.source(version));
+    site.write(&file, &format!("{}\n\n{lines}\n", site.read(&file)));
+}
+
+/// The instance of the current release runs, and no other one.
+#[track_caller]
+fn assert_live(site: &Site, outcome: &Outcome) {
+    let current = site.current();
+    outcome
+        .assert_exit(0)
+        .assert_field("/outcome", "live")
+        .assert_field("/release", current.as_str())
+        .assert_field("/running/0/release", current.as_str())
+        .assert_field("/running/0/verdict", "proved")
+        .assert_field("/cutover/failed", 0);
+    assert_eq!(site.instances(), [current]);
+}
+
+fn use_keepalive(site: &Site) {
+    site.edit(
+        NGINX,
+        "fail_timeout=0;",
+        "fail_timeout=0;\n    keepalive 8;",
+    );
+    site.edit(NGINX, "''      close;", "''      '';");
+    site.sh("systemctl restart nginx");
+}
+
+/// nginx holds on to the old instance: it is ended before the checks, and started again on the way
+/// back.
+fn keepalive() {
+    let site = Site::of_instances_serving("v1");
+    use_keepalive(&site);
+    let idle = || site.sh("for i in 1 2 3 4; do curl -s http://127.0.0.1/ & done; wait");
+    idle();
+    let began = Instant::now();
+    let outcome = site.release("v2");
+    assert_live(&site, &outcome);
+    outcome.assert_says("remove `keepalive 8;` from `upstream myapp`");
+    assert!(
+        began.elapsed() < Duration::from_secs(10),
+        "{:?}",
+        began.elapsed()
+    );
+    assert_eq!(site.version(), "v2");
+
+    idle();
+    site.write_hook("v3", "verify", "exit 1");
+    let old = site.current();
+    let back = site.release("v3");
+    back.assert_exit(3)
+        .assert_field("/outcome", "rolled_back")
+        .assert_field("/serving", old.as_str());
+    assert_eq!(site.version(), "v2");
+    assert_eq!(site.instances(), std::slice::from_ref(&old));
+    assert_eq!(site.enabled_instances(), [old]);
+
+    let load = Load::start(&site);
+    assert_live(&site, &site.release("v4"));
+    assert_live(&site, &site.outcome(["rollback"]));
+    load.go_on(Duration::from_secs(1));
+    let figures = load.stop();
+    let _ = writeln!(io::stderr(), "keepalive: {figures}");
+    figures.assert_none_failed();
+}
+
+/// A request that takes long is waited for up to `drain`, and named.
+fn stuck() {
+    let site = Site::of_instances_serving("v1");
+    site.configure("sudo = true", "sudo = true\ndrain = \"2s\"");
+    let ask =
+        "curl --silent --max-time 30 --write-out %{http_code} 'http://127.0.0.1/slow?ms=5000'";
+    let request = site.program(["sh", "-c", ask]).spawn();
+    std::thread::sleep(Duration::from_millis(300));
+    let outcome = site.release("v2");
+    assert_live(&site, &outcome);
+    outcome.assert_says("is told to stop after 2s with 1 connection from nginx (www-data)");
+    // gunicorn's own graceful stop lets it finish.
+    assert_eq!(request.wait().stdout.trim(), "v1\n200");
+    site.configure("drain = \"2s\"", "drain = \"30s\"");
+    let request = site
+        .program(["sh", "-c", &ask.replace("5000", "2500")])
+        .spawn();
+    std::thread::sleep(Duration::from_millis(300));
+    let outcome = site.release("v3");
+    outcome.assert_exit(0).assert_says("Drained");
+    assert!(
+        !outcome.to_string().contains("is told to stop after"),
+        "{outcome}"
+    );
+    assert_eq!(request.wait().stdout.trim(), "v2\n200");
+}
+
+fn thirty() {
+    let site = Site::of_instances();
+    for number in 1..=30 {
+        site.release(&format!("v{number}")).assert_exit(0);
+    }
+    let current = site.current();
+    assert_eq!(site.instances(), std::slice::from_ref(&current));
+    assert_eq!(site.enabled_instances(), std::slice::from_ref(&current));
+    assert_eq!(site.sh("ls /run/myapp").stdout.trim(), current);
+    let units = "systemctl list-units --all --plain --no-legend 'myapp@*' 'zdd-*' | wc -l";
+    assert_eq!(site.sh(units).stdout.trim(), "1", "a unit is left");
+    let masters = "pgrep --full --count --parent 1 'gunicorn.*app.sock'";
+    assert_eq!(site.sh(masters).stdout.trim(), "1", "a process is left");
+    assert_eq!(
+        site.sh("ls /var/www/myapp/releases | wc -l").stdout.trim(),
+        "5"
+    );
+}
+
+fn standby() {
+    let site = Site::of_instances_serving("v1");
+    site.configure("sudo = true", "sudo = true\nstandby = \"8s\"");
+    let lines = site.outcome(["check"]).json["findings"][0]["change"].to_string();
+    let line = lines.split("\\n").nth(1).expect("a line for sudoers");
+    let line = line.trim_end_matches('"').replace("\\\\", "\\");
+    site.write("/etc/sudoers.d/zdd", &format!("{line}\n"));
+    site.outcome(["check"])
+        .assert_exit(0)
+        .assert_field("/findings", serde_json::json!([]));
+    let first = site.current();
+    let run_of = |id: &str| {
+        let unit = format!("myapp@{id}.service");
+        let show = [
+            "systemctl",
+            "show",
+            "--value",
+            "--property=InvocationID,ExecMainPID",
+            &unit,
+        ];
+        site.program(show).succeed().stdout
+    };
+    let run = run_of(&first);
+
+    site.release("v2")
+        .assert_exit(0)
+        .assert_says("is kept running for 8 s");
+    assert_eq!(site.instances().len(), 2);
+    assert_eq!(
+        site.enabled_instances(),
+        [site.current()],
+        "a boot starts the live one"
+    );
+    std::thread::sleep(Duration::from_secs(6));
+    let began = Instant::now();
+    // Just before the timer, which then finds it live.
+    assert_live_by(&site, &site.outcome(["rollback"]), &first);
+    let _ = writeln!(
+        io::stderr(),
+        "rollback within standby: {:?}",
+        began.elapsed()
+    );
+    assert_eq!(run_of(&first), run, "it was started anew");
+    std::thread::sleep(Duration::from_secs(4));
+    assert_eq!(site.instances(), std::slice::from_ref(&first));
+    assert_eq!(site.version(), "v1");
+
+    site.release("v3").assert_exit(0);
+    let timer = "while systemctl is-active --quiet 'zdd-standby-*.timer'; do sleep 0.1; done";
+    site.program(["timeout", "30", "sh", "-c", timer]).succeed();
+    std::thread::sleep(Duration::from_secs(1));
+    assert_eq!(site.instances(), [site.current()], "its time is over");
+    assert_live_by(&site, &site.outcome(["rollback"]), &first);
+    assert_ne!(run_of(&first), run);
+}
+
+#[track_caller]
+fn assert_live_by(site: &Site, outcome: &Outcome, id: &str) {
+    assert_live(site, outcome);
+    assert_eq!(site.current(), id);
+}
+
+/// An instance that enters `current` runs the old code: it must not be called the new release.
+fn through_current() {
+    let site = Site::of_instances_serving("v1");
+    site.edit(
+        "/etc/systemd/system/myapp@.service",
+        &format!("WorkingDirectory={ROOT}/releases/%i"),
+        &format!("WorkingDirectory={ROOT}/current"),
+    );
+    site.sh("systemctl daemon-reload");
+    let outcome = site.release("v2");
+    outcome
+        .assert_exit(1)
+        .assert_field("/error/step", "start_instance");
+    assert_eq!(site.version(), "v1");
+    assert_eq!(site.instances(), [site.current()]);
+}
