@@ -204,3 +204,35 @@ fn a_link_called_revision_is_not_followed() {
     assert_eq!(text(outside), "precious");
     assert_eq!(text(site.root.join("current/REVISION")), format!("{id}\n"));
 }
+
+#[test]
+fn nobody_is_asked_for_a_password() {
+    use std::io::{Read, Write};
+
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let _ = stream.read(&mut [0; 4096]);
+            let _ = stream.write_all(
+                b"HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic realm=\"x\"\r\n\
+                  Content-Length: 0\r\nConnection: close\r\n\r\n",
+            );
+        }
+    });
+    let site = Site::new(&format!("[source]\ngit = \"http://{address}/x.git\"\n"));
+    let asking = site.scratch().join("asking");
+    let mark = site.scratch().join("mark");
+    fs::write(&asking, format!("#!/bin/sh\ntouch {}\n", mark.display())).unwrap();
+    fs::set_permissions(&asking, fs::Permissions::from_mode(0o755)).unwrap();
+    let release = ["GIT_ASKPASS", "SSH_ASKPASS"]
+        .iter()
+        .fold(site.zdd("release"), |zdd, name| zdd.env(name, &asking));
+    let output = release.run().exits(1);
+    output
+        .says("terminal prompts disabled")
+        .says("a deploy key or a credential helper");
+    assert!(!mark.exists());
+    has_nothing(&site);
+}
