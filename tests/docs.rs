@@ -170,6 +170,7 @@ fn documents() -> Vec<PathBuf> {
         ".",
         "docs",
         "examples",
+        "examples/django-supervisor",
         "examples/gunicorn",
         "examples/instance",
         "hooks",

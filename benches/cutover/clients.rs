@@ -37,9 +37,9 @@ pub fn all(has_websocket: bool) -> Vec<Client> {
     clients
 }
 
-/// More long requests than a few workers can take at once, and the short ones between them.
+/// More long requests than three workers can take at once, and the short ones between them.
 pub fn crowd() -> Vec<Client> {
-    let long = std::iter::repeat_with(|| slow(300)).take(6);
+    let long = std::iter::repeat_with(|| slow(2_000)).take(5);
     let short = ["new", "new", "kept", "kept"].map(quick);
     short.into_iter().chain(long).chain([upload()]).collect()
 }
@@ -117,6 +117,10 @@ fn echoed(
         Message::Text(answer) => {
             let version = answer.strip_suffix(text).ok_or("another text came back")?;
             Ok(version.trim().to_owned())
+        }
+        Message::Close(why) => {
+            let code = why.map_or(1005, |why| u16::from(why.code));
+            Err(format!("the server closed the WebSocket with {code}").into())
         }
         other => Err(format!("not an echo: {other}").into()),
     }

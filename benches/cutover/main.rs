@@ -58,15 +58,21 @@ fn main() -> ExitCode {
         eprintln!("`{word}` is none of {}", names.join(", "));
         return ExitCode::from(2);
     }
+    introduce(&options);
     let mut all = Vec::new();
     if !options.ways {
         let rows = run_matrix(&options);
+        println!(
+            "\n## Servers behind proxies\n\n{}\n",
+            matrix::introduction(&options)
+        );
         println!("{}", table::render(&matrix::COLUMNS, &rows));
         all.extend(rows);
     }
     if !options.matrix {
         let rows = ways::run(&options, |line| eprintln!("{line}"));
-        println!("\n{}", table::render(&ways::COLUMNS, &rows));
+        println!("\n## Ways to deploy\n\n{}\n", ways::introduction(&options));
+        println!("{}", table::render(&ways::COLUMNS, &rows));
         all.extend(rows);
     }
     explain(&all);
@@ -74,6 +80,18 @@ fn main() -> ExitCode {
         true => ExitCode::SUCCESS,
         false => ExitCode::FAILURE,
     }
+}
+
+/// Tells a reader of the tables where they come from.
+fn introduce(options: &Options) {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    println!(
+        "# What a cutover costs users\n\n\
+         Written by `cargo bench --bench cutover` ({} releases, {} broken ones, {} rollbacks) on\n\
+         {cores} cores that also made the load. The counts are what matters; times mean nothing on\n\
+         another machine.",
+        options.releases, options.broken, options.rollbacks
+    );
 }
 
 /// Runs pair after pair; one that cannot be run does not take the others along.

@@ -23,6 +23,22 @@ pub const COLUMNS: [&str; 10] = [
     "a command",
 ];
 
+/// What the figures are.
+pub fn introduction(options: &Options) -> String {
+    format!(
+        "Each pair on a host of its own, with one instance of `myapp@.service` a release: {} good\n\
+         releases, {} broken ones ({}) and {} rollbacks by zdd, one after the other. Meanwhile\n\
+         `wrk`, clients with a connection a request and with kept ones, bodies of 1 MiB, answers of\n\
+         2 s, and a WebSocket for uvicorn. `failed` is every request without a good answer, `old\n\
+         after done` every one sent after zdd's end that another release answered. p99 and gap are\n\
+         those of the short requests; `during` is from a command's start to 1 s after its end.",
+        options.releases,
+        options.broken,
+        BREAKAGES[..options.broken.min(BREAKAGES.len())].join(", "),
+        options.rollbacks
+    )
+}
+
 /// Runs one pair on a host of its own.
 pub fn run(server: &'static Server, proxy: &Proxy, options: &Options) -> Row {
     let site = Site::install(server, proxy);

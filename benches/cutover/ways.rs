@@ -41,6 +41,16 @@ const FIXED: &str = "/run/myapp/app.sock";
 const WORKERS: &str = "--workers 3";
 const WORKERS_OF_THE_EXAMPLE: &str = "--worker-class gthread --workers 2 --threads 8";
 
+/// What the figures are.
+pub fn introduction(options: &Options) -> String {
+    format!(
+        "gunicorn with three sync workers behind nginx, on one host, {} deploys each way, while five\n\
+         clients ask for answers of 2 s: there is always a request in the socket's queue. Where\n\
+         requests fail at once clients ask more often.",
+        options.releases
+    )
+}
+
 /// Runs the ways asked for on one host.
 pub fn run(options: &Options, mut done: impl FnMut(&str)) -> Vec<Row> {
     let site = Site::install(Server::of_the_example(), Proxy::of_the_example());

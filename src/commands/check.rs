@@ -3,17 +3,21 @@
 
 use serde::Serialize;
 
+mod boot;
+mod fronts;
+mod instances;
+mod rights;
+
 use super::Context;
-use crate::config::schema::{Kind, Scope, Service};
+use crate::config::schema::{Kind, Service};
 use crate::error::{Finding, Result};
 use crate::exit_code::ExitCode;
+use crate::host::process;
 use crate::host::signal::Patience;
-use crate::host::{process, user};
 use crate::report::stdout;
 use crate::report::style::{BAD, GOOD, NOTE, WARNING, paint};
 use crate::report::text::labelled;
 use crate::running::trap::{self, Level};
-use crate::service::timer::Timer;
 use crate::service::{Unit, UnitState};
 use crate::site::History;
 use crate::source::git::Repository;
@@ -23,11 +27,22 @@ use crate::step::{advice, before, name_of};
 /// One thing that is or may go wrong, as in the JSON.
 #[derive(Debug, Serialize)]
 struct Trap {
-    level: &'static str,
+    level: Level,
     what: String,
     #[serde(rename = "where")]
     place: String,
     change: Option<String>,
+}
+
+impl From<trap::Trap> for Trap {
+    fn from(trap: trap::Trap) -> Trap {
+        Trap {
+            level: trap.level,
+            what: trap.what,
+            place: trap.place,
+            change: Some(trap.change).filter(|change| !change.is_empty()),
+        }
+    }
 }
 
 /// All of them.
@@ -43,24 +58,27 @@ struct Findings {
 /// When the site cannot be read, or the result not be printed.
 pub fn run(context: &Context<'_>) -> Result<ExitCode> {
     let mut findings = preconditions(context)?;
+    let is_recovered = boot::is_recovered(context);
     for service in &context.config.service {
         if let Some(unit) = Unit::of(service) {
             let Ok(state) = unit.state() else { continue };
             findings.extend(traps_of(context, service, &state));
-            findings.extend(password_trap(service));
+            findings.extend(rights::password_trap(service));
         } else if service.kind() == Kind::Process {
-            findings.push(Trap {
-                level: "warning",
+            findings.extend((!is_recovered).then(|| Trap {
+                level: Level::Warning,
                 what: "started by zdd itself, it does not come back after a reboot".to_owned(),
                 place: name_of(service),
                 change: Some("let systemd start it: `unit = \"…\"` in place of `start`".to_owned()),
-            });
+            }));
             findings.extend(session_trap(service));
         }
     }
-    findings.extend(timer_trap(context)?);
+    findings.extend(instances::traps(context)?);
+    findings.extend(boot::traps(context, is_recovered));
+    findings.extend(rights::timer_trap(context)?);
     // What would fail comes first: nobody reads on behind twenty warnings.
-    findings.sort_by_key(|finding| finding.level != "error");
+    findings.sort_by_key(|finding| finding.level);
     let findings = Findings {
         schema: super::ending::SCHEMA,
         findings,
@@ -69,7 +87,7 @@ pub fn run(context: &Context<'_>) -> Result<ExitCode> {
     let has_error = findings
         .findings
         .iter()
-        .any(|finding| finding.level == "error");
+        .any(|finding| finding.level == Level::Error);
     Ok(if has_error {
         ExitCode::Refused
     } else {
@@ -109,7 +127,7 @@ fn preconditions(context: &Context<'_>) -> Result<Vec<Trap>> {
         };
         if observation.verdict.is_failure() {
             traps.push(Trap {
-                level: "warning",
+                level: Level::Warning,
                 what: advice::accusation(settings, observation),
                 place: observation
                     .evidence
@@ -122,7 +140,7 @@ fn preconditions(context: &Context<'_>) -> Result<Vec<Trap>> {
     }
     let bad = seen.health.into_iter().filter(|check| !check.ok);
     traps.extend(bad.map(|check| Trap {
-        level: "warning",
+        level: Level::Warning,
         what: format!("not healthy now: {}", check.detail),
         place: check.check,
         change: None,
@@ -135,7 +153,7 @@ fn from(finding: Finding, context: &Context<'_>) -> Trap {
         .file
         .unwrap_or_else(|| context.site.root().to_string());
     Trap {
-        level: "error",
+        level: Level::Error,
         what: finding.message,
         place,
         change: finding.hint,
@@ -146,48 +164,13 @@ fn from(finding: Finding, context: &Context<'_>) -> Trap {
 fn session_trap(service: &Service) -> Option<Trap> {
     let group = fs_err::read_to_string("/proc/self/cgroup").unwrap_or_default();
     group.contains("/session-").then(|| Trap {
-        level: "warning",
+        level: Level::Warning,
         what: "a process started from this login may end with it".to_owned(),
         place: name_of(service),
         change: Some(
             "loginctl enable-linger, then: systemd-run --user --scope zdd release".to_owned(),
         ),
     })
-}
-
-/// Without `sudo`, systemd asks for a password unless a rule of polkit says otherwise.
-fn password_trap(service: &Service) -> Option<Trap> {
-    let may_be_asked = !service.sudo && service.scope == Scope::System;
-    let caller = user::Owner::of_process();
-    let unit = Unit::of(service).filter(|_| may_be_asked && !caller.uid.is_root())?;
-    let (user, name) = (&caller.name, unit.name());
-    Some(Trap {
-        level: "warning",
-        what: format!("systemd may ask `{user}` for a password to switch `{name}`"),
-        place: "/etc/sudoers.d/zdd".to_owned(),
-        change: Some(format!(
-            "set `sudo = true` for it in zdd.toml, with these lines:\n{}",
-            unit.sudoers_lines(user).join("\n")
-        )),
-    })
-}
-
-/// Without its timer, what is kept for a rollback goes on until the next command.
-fn timer_trap(context: &Context<'_>) -> Result<Option<Trap>> {
-    let services = &context.config.service;
-    let (user, root) = (user::Owner::of_process().name, context.site.root());
-    let timer = Timer::of(services);
-    let line = timer.sudoers_line(&user, root)?;
-    let is_kept = services.iter().any(|service| !service.standby.is_zero());
-    let Some(line) = line.filter(|_| is_kept) else {
-        return Ok(None);
-    };
-    Ok((!timer.is_allowed(&user, root)?).then(|| Trap {
-        level: "warning",
-        what: "no timer can be made that ends a standby: the next command will".to_owned(),
-        place: "/etc/sudoers.d/zdd".to_owned(),
-        change: Some(format!("add to /etc/sudoers.d/zdd:\n{line}")),
-    }))
 }
 
 /// What the unit and the server behind it will make of a switch.
@@ -199,17 +182,7 @@ fn traps_of(context: &Context<'_>, service: &Service, state: &UnitState) -> Vec<
     let facts = advice::unit_facts(service, state);
     let paths = advice::paths(&context.site);
     let traps = trap::predict(&facts, &paths, live_words.as_deref());
-    let found = traps.into_iter().map(|trap| Trap {
-        level: if trap.level == Level::Error {
-            "error"
-        } else {
-            "warning"
-        },
-        what: trap.what,
-        place: trap.place,
-        change: Some(trap.change).filter(|change| !change.is_empty()),
-    });
-    found.collect()
+    traps.into_iter().map(Trap::from).collect()
 }
 
 fn text(context: &Context<'_>, findings: &Findings) -> String {
@@ -225,8 +198,13 @@ fn text(context: &Context<'_>, findings: &Findings) -> String {
         change,
     } in &findings.findings
     {
-        let style = if *level == "error" { BAD } else { WARNING };
-        text += &labelled(&paint(style, format!("{level}:")), what, width);
+        let style = match level {
+            Level::Error => BAD,
+            Level::Warning => WARNING,
+            Level::Note => NOTE,
+        };
+        let word = format!("{}:", level.word());
+        text += &labelled(&paint(style, word), what, width);
         if !place.is_empty() && place != context.site.root() {
             text += &format!("  where:  {place}\n");
         }

@@ -1,6 +1,7 @@
 //! `zdd init STACK`: writes what a site of that kind needs into a project: `zdd.toml`, `hooks/`,
-//! and in `deploy/` a systemd unit and an nginx snippet. The texts are in `init/` and in the
-//! `hooks/` folder of this repository; only name, root and app are filled in.
+//! and in `deploy/` a template unit, an nginx snippet, a sudoers file and the unit that recovers
+//! the site at boot. The texts are in `init/` and in the `hooks/` folder of this repository; only
+//! names and paths are filled in.
 
 use std::io::{ErrorKind, Write};
 
@@ -9,7 +10,10 @@ use clap::ValueEnum;
 use fs_err::OpenOptions;
 use fs_err::os::unix::fs::OpenOptionsExt;
 
+use crate::config::schema::Service;
 use crate::error::{Context, Error, Result};
+use crate::service::systemctl::{Systemctl, Verb};
+use crate::service::timer::Timer;
 
 /// A kind of project that zdd has files for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -43,9 +47,13 @@ pub struct Written {
 pub fn run(stack: Stack, name: &str, root: &Utf8Path, into: &Utf8Path) -> Result<Vec<Written>> {
     refuse_unsafe_words(name, root)?;
     let app = stack.app(name);
+    let (instances, timer) = sudoers_lines(name, root);
     let filled = |text: &str| {
-        let named = text.replace("@NAME@", name).replace("@APP@", &app);
-        named.replace("@ROOT@", root.as_str())
+        let text = text.replace("@INSTANCES@", &instances);
+        let text = text.replace("@TIMER@", &timer);
+        let text = text.replace("@FILE@", &name.replace('.', "_"));
+        let text = text.replace("@APP@", &app);
+        filled(&text, name, root, USER, PROGRAM.into())
     };
     let mut written = Vec::new();
     for (path, text) in stack.settings() {
@@ -58,6 +66,42 @@ pub fn run(stack: Stack, name: &str, root: &Utf8Path, into: &Utf8Path) -> Result
     }
     Ok(written)
 }
+
+/// The unit that recovers a site at boot.
+pub fn recover_unit(name: &str, root: &Utf8Path, user: &str, program: &Utf8Path) -> String {
+    filled(RECOVER_UNIT.1, name, root, user, program)
+}
+
+fn filled(text: &str, name: &str, root: &Utf8Path, user: &str, program: &Utf8Path) -> String {
+    [
+        ("@NAME@", name),
+        ("@ROOT@", root.as_str()),
+        ("@USER@", user),
+        ("@ZDD@", program.as_str()),
+    ]
+    .iter()
+    .fold(text.to_owned(), |text, (mark, word)| {
+        text.replace(mark, word)
+    })
+}
+
+/// What sudo is to allow: all verbs on the instances, and the timer of a standby.
+fn sudoers_lines(name: &str, root: &Utf8Path) -> (String, String) {
+    let services = [Service {
+        unit: Some(format!("{name}@.service")),
+        sudo: true,
+        ..Service::default()
+    }];
+    let line = Systemctl::sudoers_line_of_instances(USER, &Verb::OF_INSTANCE, name, ".service");
+    let timer = Timer::of(&services).sudoers_line(USER, root, PROGRAM.into());
+    (line, timer.unwrap_or_default())
+}
+
+/// The user that the site belongs to.
+const USER: &str = "deploy";
+
+/// Where the README installs zdd.
+const PROGRAM: &str = "/usr/local/bin/zdd";
 
 /// A path, in which placeholders are filled in too, and the text of a file.
 type File = (&'static str, &'static str);
@@ -78,32 +122,44 @@ const NOTIFY: &[File] = &[
 const PROXY: File = ("deploy/@NAME@.nginx", include_str!("init/proxy.nginx"));
 const GUNICORN: File = ("zdd.toml", include_str!("init/gunicorn.toml"));
 const GUNICORN_UNIT: File = (
-    "deploy/@NAME@.service",
-    include_str!("init/gunicorn.service"),
+    "deploy/@NAME@@.service",
+    include_str!("init/gunicorn@.service"),
 );
-const SOCKET_UNIT: File = ("deploy/@NAME@.socket", include_str!("init/restart.socket"));
+const SUDOERS: File = ("deploy/@NAME@.sudoers", include_str!("init/sudoers"));
+/// The whole name: the template of two sites would be one file.
+const RECOVER_UNIT: File = (
+    "deploy/zdd-recover@@NAME@.service",
+    include_str!("init/recover.service"),
+);
 
 impl Stack {
-    /// `zdd.toml`, unit and proxy.
+    /// `zdd.toml`, and what belongs elsewhere on the server.
     fn settings(self) -> &'static [File] {
         match self {
-            Stack::Python => &[GUNICORN, GUNICORN_UNIT, PROXY],
+            Stack::Python => &[GUNICORN, GUNICORN_UNIT, PROXY, SUDOERS, RECOVER_UNIT],
             Stack::Django => &[
                 GUNICORN,
                 GUNICORN_UNIT,
                 ("deploy/@NAME@.nginx", include_str!("init/django.nginx")),
+                SUDOERS,
+                RECOVER_UNIT,
             ],
             Stack::Node => &[
                 ("zdd.toml", include_str!("init/node.toml")),
-                ("deploy/@NAME@.service", include_str!("init/node.service")),
-                SOCKET_UNIT,
+                ("deploy/@NAME@@.service", include_str!("init/node@.service")),
                 PROXY,
+                SUDOERS,
+                RECOVER_UNIT,
             ],
             Stack::Rails => &[
                 ("zdd.toml", include_str!("init/rails.toml")),
-                ("deploy/@NAME@.service", include_str!("init/rails.service")),
-                SOCKET_UNIT,
+                (
+                    "deploy/@NAME@@.service",
+                    include_str!("init/rails@.service"),
+                ),
                 ("deploy/@NAME@.nginx", include_str!("init/rails.nginx")),
+                SUDOERS,
+                RECOVER_UNIT,
             ],
             Stack::Static => &[
                 ("zdd.toml", include_str!("init/static.toml")),

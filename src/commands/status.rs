@@ -2,6 +2,7 @@
 //! lock, what is unfinished.
 
 use serde::Serialize;
+use time::OffsetDateTime;
 
 use super::unfinished::{self, Unfinished};
 use super::{Context, ending};
@@ -12,6 +13,7 @@ use crate::host::signal::Patience;
 use crate::report::stdout;
 use crate::report::style::{BAD, GOOD, NOTE, STRONG, WARNING, paint};
 use crate::report::text::labelled;
+use crate::report::time::duration;
 use crate::running::Verdict;
 use crate::service::Unit;
 use crate::site::lock::{self, Holder};
@@ -28,8 +30,17 @@ struct Status {
     health: Vec<Outcome>,
     lock: Option<Holder>,
     unfinished: Option<Unfinished>,
+    standby: Option<Standby>,
     #[serde(skip)]
     problems: Vec<String>,
+}
+
+/// A release whose instances are kept running for a rollback.
+#[derive(Debug, Serialize)]
+struct Standby {
+    release: ReleaseId,
+    #[serde(with = "time::serde::rfc3339")]
+    until: OffsetDateTime,
 }
 
 /// Prints the state of the site. Ends in 0 when all is as it should be, else in 1.
@@ -103,7 +114,14 @@ fn look(context: &Context<'_>) -> Result<Status> {
         Some(_) => outcome::of_all(&context.config.health, &Patience::of_command()),
         None => Vec::new(),
     };
+    let now = context.clock.now();
+    let mut kept = history.releases().iter().filter_map(|record| {
+        let until = record.standby_until.filter(|until| *until > now)?;
+        let release = record.id.clone();
+        Some(Standby { release, until })
+    });
     Ok(Status {
+        standby: kept.next(),
         schema: ending::SCHEMA,
         current,
         running,
@@ -157,6 +175,11 @@ fn text(context: &Context<'_>, status: &Status) -> String {
         let since = crate::report::time::ago(*since, context.clock.now());
         let holder = format!("`{command}` of {user} (pid {pid}), begun {since}");
         line(NOTE, "lock", &holder);
+    }
+    if let Some(Standby { release, until }) = &status.standby {
+        let left = (*until - context.clock.now()).unsigned_abs();
+        let text = format!("{release} runs for {} more, for a rollback", duration(left));
+        line(NOTE, "standby", &text);
     }
     if let Some(unfinished) = &status.unfinished {
         line(WARNING, "pending", &unfinished.to_string());

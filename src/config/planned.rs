@@ -6,7 +6,7 @@ const PLANNED: [(&str, &[&str]); 4] = [
     ("", &["cache", "proxy"]),
     ("source", &["artifact"]),
     ("shared", &["bridge"]),
-    ("service", &["cwd", "pid_file", "program", "stop", "warm"]),
+    ("service", &["cwd", "pid_file", "stop", "warm"]),
 ];
 
 /// Whether a later version will have this key in this table (`""` is the top of the file).

@@ -23,6 +23,8 @@ pub(super) enum Shape {
     Boolean,
     /// Any number of the same.
     List(&'static Value),
+    /// A table with any keys, and strings behind them.
+    Texts,
     /// A table with these keys.
     Table(&'static Map<String, Value>),
     /// One of several forms, told apart by their TOML type.
@@ -60,7 +62,7 @@ impl Shape {
             Some("array") => Shape::List(&node["items"]),
             Some("object") => node["properties"]
                 .as_object()
-                .map_or(Shape::Text, Shape::Table),
+                .map_or(Shape::Texts, Shape::Table),
             _ => Shape::Text,
         }
     }
@@ -73,7 +75,7 @@ impl Shape {
             Shape::Integer(..) => value.is_integer(),
             Shape::Boolean => value.is_bool(),
             Shape::List(_) => value.is_array(),
-            Shape::Table(_) => value.is_table(),
+            Shape::Texts | Shape::Table(_) => value.is_table(),
         };
         fits.then_some(self)
     }
@@ -94,7 +96,7 @@ impl Shape {
             Shape::Boolean => "`true` or `false`".into(),
             Shape::List(_) if self.is_list_of_tables() => "a list of tables".into(),
             Shape::List(_) => "a list".into(),
-            Shape::Table(_) => "a table".into(),
+            Shape::Texts | Shape::Table(_) => "a table".into(),
             Shape::Any(shapes) => {
                 let mut words: Vec<String> = Vec::new();
                 for shape in shapes {
@@ -124,9 +126,18 @@ pub(super) fn kind_of(value: &DeValue<'_>) -> &'static str {
 
 /// `a`, `b` or `c`.
 pub(super) fn one_of(words: &[&str]) -> String {
+    joined(words, "or")
+}
+
+/// `a`, `b` and `c`.
+pub(super) fn all_of(words: &[&str]) -> String {
+    joined(words, "and")
+}
+
+fn joined(words: &[&str], by: &str) -> String {
     let quoted: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
     match quoted.split_last() {
-        Some((last, rest)) if !rest.is_empty() => format!("{} or {last}", rest.join(", ")),
+        Some((last, rest)) if !rest.is_empty() => format!("{} {by} {last}", rest.join(", ")),
         _ => quoted.concat(),
     }
 }

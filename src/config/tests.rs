@@ -114,7 +114,7 @@ fn every_key_of_the_design_that_is_built_is_read() {
     for hook in [&hooks.finish, &hooks.revert, &hooks.failed] {
         assert!(matches!(hook, Some(Hook::Line(_))));
     }
-    let [web, worker, process, instance, port, command] = &config.service[..] else {
+    let [web, worker, process, instance, program, port, command] = &config.service[..] else {
         panic!("{:?}", config.service)
     };
     assert_eq!(web.unit.as_deref(), Some("gunicorn.service"));
@@ -146,6 +146,10 @@ fn every_key_of_the_design_that_is_built_is_read() {
         (instance.kind(), instance.standby),
         (Kind::Instance, Span::secs(600))
     );
+    assert_eq!(program.kind(), Kind::Program);
+    assert_eq!(program.values["workers"], "3");
+    assert_eq!(program.conf_dir, "/etc/supervisor/zdd.d");
+    assert_eq!(program.contains.as_deref(), Some("ok"));
     assert_eq!(port.port_file.as_deref(), Some(Utf8Path::new("run/port")));
     assert_eq!(port.quiet.as_deref(), Some("bin/quiet"));
     assert_eq!(port.queue.as_deref(), Some("bin/queue"));

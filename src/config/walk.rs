@@ -112,6 +112,14 @@ impl Walk {
                 self.table(place, properties, table);
                 true
             }
+            (Shape::Texts, DeValue::Table(texts)) => {
+                let mut all_fit = true;
+                for (key, text) in texts.iter_mut() {
+                    let key = key.get_ref().as_ref();
+                    all_fit &= self.value(&below(place, key), &quoted(key), &Shape::Text, text);
+                }
+                all_fit
+            }
             (Shape::List(item), DeValue::Array(items)) => {
                 let (shape, name) = (Shape::of(item), format!("an item of {name}"));
                 let mut all_fit = true;

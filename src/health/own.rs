@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use crate::config::schema::{HealthCheck, Statuses};
+use crate::config::schema::{HealthCheck, Service, Statuses};
 use crate::config::units::Span;
 use crate::error::Result;
 use crate::host::socket;
@@ -16,16 +16,13 @@ use super::check::{Check, below_500};
 const INTERVAL: Span = Span::millis(100);
 
 /// The check of an instance that listens at `server`, to be waited for with
-/// [`until_healthy`](super::wait::until_healthy). The path `health` must answer 200; without one,
-/// `/` must answer anything below 500.
+/// [`until_healthy`](super::wait::until_healthy). Its `health` must answer 200, with the text that
+/// it `contains`; without one, `/` must answer anything below 500.
 ///
 /// # Errors
-/// When the socket's path is too long or `health` is no path.
-pub fn readiness(
-    server: &socket::Address,
-    health: Option<&str>,
-    within: Span,
-) -> Result<Arc<Check>> {
+/// When the socket's path is too long or `health` of the service is no path.
+pub fn readiness(server: &socket::Address, service: &Service, within: Span) -> Result<Arc<Check>> {
+    let health = service.health.as_deref();
     let path = health.unwrap_or("/");
     let address = match server {
         socket::Address::Unix(file) => Address::on_socket(file, path)?,
@@ -37,6 +34,7 @@ pub fn readiness(
             Some(_) => Statuses::default(),
             None => below_500(),
         },
+        contains: service.contains.clone(),
         interval: INTERVAL,
         within,
         ..HealthCheck::default()

@@ -1,6 +1,7 @@
 //! What zdd needs of the operating system, each noun in its own file. Nothing here knows what a
 //! release is.
 
+pub mod access;
 pub mod atomic_file;
 pub mod cgroup;
 pub mod clock;

@@ -216,10 +216,26 @@ pub fn name(pid: u32) -> Option<String> {
 /// The id of the user it acts as. Unlike the owner of its directory in `/proc`, this is true of a
 /// process that changed its user.
 pub fn acting_uid(pid: u32) -> Option<u32> {
-    let bytes = read(pid, "status").seen()?;
-    let text = String::from_utf8_lossy(&bytes).into_owned();
-    let ids = text.lines().find_map(|line| line.strip_prefix("Uid:"))?;
+    let status = status(pid).seen()?;
+    let ids = status.lines().find_map(|line| line.strip_prefix("Uid:"))?;
     ids.split_ascii_whitespace().nth(1)?.parse().ok()
+}
+
+/// The table of its state, a line a thing, as everybody may read it.
+pub fn status(pid: u32) -> Look<String> {
+    read(pid, "status").map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// Whether it does something of its own about a signal: catches it, or waits for it. None where
+/// that cannot be seen.
+pub fn takes_signal(pid: u32, signal: i32) -> Option<bool> {
+    let status = status(pid).seen()?;
+    let bit = 1_u64.checked_shl(u32::try_from(signal).ok()?.checked_sub(1)?)?;
+    let has = |name: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+        Some(u64::from_str_radix(line.trim(), 16).ok()? & bit != 0)
+    };
+    Some(has("SigCgt:")? || has("SigBlk:")?)
 }
 
 /// The name of the user it belongs to, or the number where there is no name.

@@ -3,7 +3,7 @@
 use std::os::unix::fs::MetadataExt;
 
 use camino::Utf8Path;
-use nix::unistd::{Uid, User};
+use nix::unistd::{Gid, Group, Uid, User};
 
 use crate::error::Result;
 
@@ -45,6 +45,14 @@ pub fn name_of(uid: u32) -> String {
     match User::from_uid(Uid::from_raw(uid)) {
         Ok(Some(user)) => user.name,
         _ => uid.to_string(),
+    }
+}
+
+/// The name of a group id, or the number where it has none.
+pub fn group_name_of(gid: u32) -> String {
+    match Group::from_gid(Gid::from_raw(gid)) {
+        Ok(Some(group)) => group.name,
+        _ => gid.to_string(),
     }
 }
 

@@ -206,7 +206,7 @@ fn notes(server: Server, words: &[String]) -> Vec<String> {
 
 /// A word as a unit file spells it. `$` stays: the words come from a unit file, where it names a
 /// variable; `%` had been expanded.
-fn quoted(word: &str) -> String {
+pub(super) fn quoted(word: &str) -> String {
     let word = word.replace('%', "%%");
     let is_plain = !word.is_empty()
         && word != ";"

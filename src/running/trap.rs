@@ -9,14 +9,32 @@ use super::facts::{Paths, UnitFacts};
 use super::preload::{self, Settings};
 use super::server::{Server, base_name, is_interpreter, option};
 
-/// How bad it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub mod front;
+pub mod instance;
+pub mod living;
+pub mod node;
+
+/// How bad it is, the worst first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Level {
     /// A release would fail, or be rolled back.
     Error,
     /// A release may lose requests, or not do what was meant.
     Warning,
+    /// Nothing goes wrong, but something could be better.
+    Note,
+}
+
+impl Level {
+    /// The word for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Level::Error => "error",
+            Level::Warning => "warning",
+            Level::Note => "note",
+        }
+    }
 }
 
 /// One thing to change.

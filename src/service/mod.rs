@@ -2,6 +2,9 @@
 //! service really runs is asked in `running`.
 
 pub mod process;
+mod span;
+pub mod sudo;
+pub mod supervisor;
 pub mod systemctl;
 pub mod timer;
 pub mod trial;
@@ -9,6 +12,7 @@ pub mod unit;
 pub mod unit_state;
 pub mod unit_watch;
 
+pub use supervisor::Program;
 pub use unit::Unit;
 pub use unit_state::UnitState;
 pub use unit_watch::UnitWatch;

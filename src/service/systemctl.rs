@@ -157,6 +157,20 @@ impl Systemctl {
         )
     }
 
+    /// The same for a sudo without regular expressions: a line for each verb. A class matches one
+    /// digit and nothing else.
+    pub fn old_sudoers_lines_of_instances(
+        user: &str,
+        verbs: &[Verb],
+        prefix: &str,
+        suffix: &str,
+    ) -> Vec<String> {
+        let digits = "[0-9]".repeat(14);
+        let unit = format!("{prefix}@{digits}{suffix}");
+        let line = |verb: &Verb| Systemctl::sudoers_line(user, *verb, &unit);
+        verbs.iter().map(line).collect()
+    }
+
     /// The words that `sudo -n -l` must accept for that line to be in force.
     pub fn sudo_test(verb: Verb, unit: &str) -> Vec<String> {
         [
@@ -268,6 +282,20 @@ mod tests {
             ),
             "deploy ALL=(root) NOPASSWD: /usr/bin/systemctl ^--no-ask-password \
              (start|stop|enable|disable|reset-failed) -- my\\.app@[0-9]{14}\\.service$"
+        );
+    }
+
+    #[test]
+    fn an_old_sudo_gets_a_line_for_each_verb() {
+        let verbs = [Verb::Start, Verb::ResetFailed];
+        let lines = Systemctl::old_sudoers_lines_of_instances("deploy", &verbs, "app", ".service");
+        let digits = "[0-9]".repeat(14);
+        let unit = format!("app@{digits}.service");
+        assert_eq!(
+            lines[1],
+            format!(
+                "deploy ALL=(root) NOPASSWD: /usr/bin/systemctl --no-ask-password reset-failed -- {unit}"
+            )
         );
     }
 

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use camino::Utf8Path;
+use camino::{Utf8Path, Utf8PathBuf};
 
 use crate::config::schema::{Kind, Scope, Service};
 use crate::error::{Context, Error, Result};
@@ -36,7 +36,8 @@ impl Timer {
     /// The timer of these services: asked for in the way in which their instances are.
     pub fn of(services: &[Service]) -> Timer {
         let mut instances = services.iter();
-        let instance = instances.find(|service| service.kind() == Kind::Instance);
+        let is_of_system = |kind| matches!(kind, Kind::Instance | Kind::Program);
+        let instance = instances.find(|service| is_of_system(service.kind()));
         Timer {
             scope: instance.map_or(Scope::User, |service| service.scope),
             through_sudo: instance.is_some_and(|service| service.sudo),
@@ -62,7 +63,8 @@ impl Timer {
             false => vec![PATH],
         };
         words.extend((self.scope == Scope::User).then_some("--user"));
-        let own = self.words(&user, root, &stamp, &seconds.to_string())?;
+        let seconds = seconds.to_string();
+        let own = self.words(&user, root, (&stamp, &seconds), &this_program()?);
         let command = Command::new(words[0])
             .args(&words[1..])
             .args(&own)
@@ -76,20 +78,16 @@ impl Timer {
         }
     }
 
-    /// The line that lets `user` make the timers of the site at `root` by `sudo -n`; none where
-    /// sudo is not used.
-    ///
-    /// # Errors
-    /// When the path of this program cannot be told.
-    pub fn sudoers_line(&self, user: &str, root: &Utf8Path) -> Result<Option<String>> {
+    /// The line that lets `user` make the timers of the site at `root` by `sudo -n`, which call
+    /// zdd at this path; none where sudo is not used.
+    pub fn sudoers_line(&self, user: &str, root: &Utf8Path, program: &Utf8Path) -> Option<String> {
         if !self.through_sudo {
-            return Ok(None);
+            return None;
         }
-        let words = self.words(user, root, "[0-9]{14}", "[0-9]+")?.join(" ");
+        let any = ("[0-9]{14}", "[0-9]+");
+        let words = self.words(user, root, any, program).join(" ");
         let words = words.replace('.', "\\.");
-        Ok(Some(format!(
-            "{user} ALL=(root) NOPASSWD: {PATH} ^{words}$"
-        )))
+        Some(format!("{user} ALL=(root) NOPASSWD: {PATH} ^{words}$"))
     }
 
     /// Whether `sudo -n` lets `user` make them without a password.
@@ -97,7 +95,8 @@ impl Timer {
     /// # Errors
     /// When the path of this program cannot be told.
     pub fn is_allowed(&self, user: &str, root: &Utf8Path) -> Result<bool> {
-        let words = self.words(user, root, "20260101000000", "600")?;
+        let example = ("20260101000000", "600");
+        let words = self.words(user, root, example, &this_program()?);
         let asked = Command::new("sudo")
             .args(["-n", "-l", PATH])
             .args(&words)
@@ -110,10 +109,9 @@ impl Timer {
         &self,
         user: &str,
         root: &Utf8Path,
-        stamp: &str,
-        seconds: &str,
-    ) -> Result<Vec<String>> {
-        let program = std::env::current_exe().context("cannot tell where zdd lies")?;
+        (stamp, seconds): (&str, &str),
+        program: &Utf8Path,
+    ) -> Vec<String> {
         let mut words = vec![
             "--no-ask-password".to_owned(),
             "--quiet".to_owned(),
@@ -125,7 +123,7 @@ impl Timer {
         if self.scope == Scope::System {
             words.push(format!("--uid={user}"));
         }
-        words.extend(["--".to_owned(), program.to_string_lossy().into_owned()]);
+        words.extend(["--".to_owned(), program.to_string()]);
         let site = [
             "--root",
             root.as_str(),
@@ -134,6 +132,15 @@ impl Timer {
             "--wait=10m",
         ];
         words.extend(site.map(str::to_owned));
-        Ok(words)
+        words
     }
+}
+
+/// Where this program lies.
+///
+/// # Errors
+/// When that cannot be told.
+pub fn this_program() -> Result<Utf8PathBuf> {
+    let path = std::env::current_exe().context("cannot tell where zdd lies")?;
+    Utf8PathBuf::from_path_buf(path).map_err(|_| Error::failed("the path of zdd is no text"))
 }

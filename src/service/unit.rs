@@ -11,6 +11,7 @@ use crate::host::command::Command;
 use crate::host::signal::Patience;
 use crate::host::ticks::Ticks;
 
+use super::sudo;
 use super::systemctl::{Systemctl, Verb};
 use super::unit_state::{PROPERTIES, UnitState};
 use super::unit_watch::UnitWatch;
@@ -72,6 +73,17 @@ impl Unit {
         Some(rest.rsplit_once('.').map_or(rest, |(instance, _)| instance))
     }
 
+    /// The unit that recovers a site at boot, as the instance of its name.
+    pub fn at_boot(site: &str, scope: Scope) -> Self {
+        Unit {
+            name: format!("zdd-recover@{}.service", escaped(site)),
+            systemctl: Systemctl {
+                scope,
+                through_sudo: false,
+            },
+        }
+    }
+
     fn named(service: &Service, name: String) -> Self {
         let systemctl = Systemctl {
             scope: service.scope,
@@ -113,9 +125,13 @@ impl Unit {
         match self.template() {
             Some((prefix, suffix)) => {
                 let all = Verb::OF_INSTANCE;
-                vec![Systemctl::sudoers_line_of_instances(
-                    user, &all, prefix, suffix,
-                )]
+                let Some(version) = sudo::too_old() else {
+                    let line = Systemctl::sudoers_line_of_instances(user, &all, prefix, suffix);
+                    return vec![line];
+                };
+                let why = format!("# sudo {version} knows no regular expressions (1.9.10 does)");
+                let lines = Systemctl::old_sudoers_lines_of_instances(user, &all, prefix, suffix);
+                std::iter::once(why).chain(lines).collect()
             }
             None => {
                 let line = |verb: &Verb| Systemctl::sudoers_line(user, *verb, &self.name);
@@ -284,5 +300,35 @@ fn full_name(service: &Service) -> String {
     match name.contains('.') {
         true => name.to_owned(),
         false => format!("{name}.service"),
+    }
+}
+
+/// A name as it can stand in that of a unit, by the rules of systemd-escape(1).
+fn escaped(name: &str) -> String {
+    let mut escaped = String::new();
+    for (at, byte) in name.bytes().enumerate() {
+        let is_plain = byte.is_ascii_alphanumeric() || b":_".contains(&byte);
+        // systemd-escape turns `-` into `\x2d`, so that `/` can become `-`; a name has no `/` here.
+        if is_plain || (at > 0 && b".-".contains(&byte)) {
+            escaped.push(char::from(byte));
+        } else {
+            escaped += &format!("\\x{byte:02x}");
+        }
+    }
+    escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_unit_at_boot_has_the_name_of_the_site() {
+        for (site, name) in [
+            ("my-app.example", "zdd-recover@my-app.example.service"),
+            ("my app", "zdd-recover@my\\x20app.service"),
+        ] {
+            assert_eq!(Unit::at_boot(site, Scope::System).name(), name);
+        }
     }
 }

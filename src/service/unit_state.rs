@@ -1,12 +1,15 @@
 //! What systemd knows of a unit, from one `systemctl show`.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use camino::Utf8PathBuf;
 use serde::{Deserialize, Serialize};
 
+use super::span;
+
 /// The properties asked for.
-pub(super) const PROPERTIES: [&str; 29] = [
+pub(super) const PROPERTIES: [&str; 33] = [
     "LoadState",
     "ActiveState",
     "SubState",
@@ -33,8 +36,12 @@ pub(super) const PROPERTIES: [&str; 29] = [
     "ExecMainStatus",
     "UnitFileState",
     "KillMode",
+    "KillSignal",
     "PrivateTmp",
     "RuntimeDirectory",
+    "RuntimeDirectoryMode",
+    "RuntimeDirectoryPreserve",
+    "ExecStartPre",
     "UMask",
 ];
 
@@ -98,12 +105,24 @@ pub struct UnitState {
     /// Which of its processes a stop ends: `control-group`, `mixed`, `process`, `none`.
     #[serde(default)]
     pub kill_mode: String,
+    /// The number of the signal that asks it to end.
+    #[serde(default)]
+    pub kill_signal: Option<i32>,
     /// Whether it has a `/tmp` of its own.
     #[serde(default)]
     pub has_private_tmp: bool,
     /// The directories below `/run` that systemd makes for it.
     #[serde(default)]
     pub runtime_directories: Vec<Utf8PathBuf>,
+    /// Their mode, as four octal digits.
+    #[serde(default)]
+    pub runtime_directory_mode: String,
+    /// Whether they outlive a stop.
+    #[serde(default)]
+    pub keeps_runtime_directories: bool,
+    /// The command lines that run before it is started.
+    #[serde(default)]
+    pub start_before: Vec<String>,
     /// The mode bits its new files do not get, as four octal digits.
     #[serde(default)]
     pub umask: String,
@@ -136,6 +155,11 @@ impl UnitState {
     /// Whether nothing says at which point of a boot it would start, so that it cannot be enabled.
     pub fn cannot_be_enabled(&self) -> bool {
         self.unit_file_state == "static"
+    }
+
+    /// The most a stop may take; none where that is not understood.
+    pub fn stop_limit(&self) -> Option<Duration> {
+        span::parse(&self.stop_timeout)
     }
 
     /// Whether it is still the same run of the unit as at the other moment.
@@ -196,10 +220,18 @@ impl UnitState {
                 .map(str::to_owned),
             unit_file_state: text("UnitFileState"),
             kill_mode: text("KillMode"),
-            has_private_tmp: is_yes("PrivateTmp"),
+            kill_signal: text("KillSignal").parse().ok(),
+            // "disconnected" since systemd 257.
+            has_private_tmp: !matches!(text("PrivateTmp").as_str(), "" | "no"),
             runtime_directories: text("RuntimeDirectory")
                 .split_whitespace()
                 .map(Utf8PathBuf::from)
+                .collect(),
+            runtime_directory_mode: text("RuntimeDirectoryMode"),
+            keeps_runtime_directories: text("RuntimeDirectoryPreserve") == "yes",
+            start_before: all("ExecStartPre")
+                .into_iter()
+                .filter_map(|command| part(command, "argv[]=").map(str::to_owned))
                 .collect(),
             umask: text("UMask"),
         }
@@ -316,6 +348,18 @@ TriggeredBy=app.timer app.socket
         assert_eq!(state.drop_in_paths.len(), 2);
         assert_eq!(state.socket_unit.as_deref(), Some("app.socket"));
         assert_eq!((state.user.as_deref(), state.group), (Some("deploy"), None));
+    }
+
+    #[test]
+    fn every_line_that_runs_before_the_start_is_read() {
+        let line = |words: &str, ignored: &str| {
+            format!(
+                "ExecStartPre={{ path=x ; argv[]={words} ; ignore_errors={ignored} ; pid=0 }}\n"
+            )
+        };
+        let shown = line("/bin/rm -f a", "yes") + &line("/bin/true", "no");
+        let state = UnitState::parse(&shown);
+        assert_eq!(state.start_before, ["/bin/rm -f a", "/bin/true"]);
     }
 
     #[test]

@@ -44,9 +44,10 @@ pub fn change_for(site: &Site, service: &Service, state: &UnitState) -> Option<C
 /// The unit, as far as its behaviour at a switch depends on it.
 pub fn unit_facts(service: &Service, state: &UnitState) -> UnitFacts {
     UnitFacts {
-        name: Unit::of(service)
-            .map(|unit| unit.name().to_owned())
-            .unwrap_or_default(),
+        name: match Unit::of(service) {
+            Some(unit) => unit.name().to_owned(),
+            None => name_of(service),
+        },
         is_user_scope: service.scope == Scope::User,
         unit_file: state.fragment_path.clone(),
         start_words: state.argv.clone(),

@@ -101,7 +101,7 @@ pub fn observation_of(
             main: state.main_pid,
             all: cgroup::processes(&state.control_group),
         },
-        (Kind::Instance | Kind::Process, _) => instance.processes().ok()?,
+        _ if service.has_instances() => instance.processes().ok()?,
         _ => return None,
     };
     let question = Question {
@@ -178,11 +178,11 @@ fn unit_findings(
     findings
 }
 
-/// Why the instance of a template cannot be started.
+/// Why the instance of a template, or a program, cannot be started.
 fn instance_findings(instance: &Instance) -> Vec<Finding> {
     let service = &instance.service;
     let Some(unit) = Unit::instance_of(service, instance.release.as_str()) else {
-        return Vec::new();
+        return instance.obstacles();
     };
     let state = match unit.state() {
         Ok(state) => state,

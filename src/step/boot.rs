@@ -1,7 +1,7 @@
 //! What a boot needs: the instances of the live release running, whatever the boot itself started.
 
 use super::Surroundings;
-use super::instance::{Instance, enable_and_start};
+use super::instance::Instance;
 use crate::config::Config;
 use crate::config::schema::Kind;
 use crate::error::Result;
@@ -18,7 +18,9 @@ pub fn start_live(site: &Site, config: &Config, history: &History, report: &dyn 
         let instance = Instance::new(site, &live.id, place, service);
         let started = match (service.kind(), instance.is_running()) {
             (Kind::Unit | Kind::Command, _) | (_, Ok(true)) => continue,
-            (Kind::Instance, Ok(false)) => start_unit(&instance),
+            (Kind::Instance | Kind::Program, Ok(false)) => {
+                instance.enable_and_start(&Patience::fresh())
+            }
             (Kind::Process, Ok(false)) => start_process(&instance, site, config),
             (_, Err(error)) => Err(error),
         };
@@ -27,14 +29,6 @@ pub fn start_live(site: &Site, config: &Config, history: &History, report: &dyn 
             Ok(()) => report.finished("Started", &name, None),
             Err(error) => report.warning(&format!("{name}: {error}")),
         }
-    }
-}
-
-fn start_unit(instance: &Instance) -> Result<()> {
-    let limit = instance.service.switch_timeout.duration();
-    match instance.unit() {
-        Some(unit) => enable_and_start(&unit, limit, &Patience::fresh()),
-        None => Ok(()),
     }
 }
 

@@ -1,16 +1,25 @@
 //! Sees a crash loop that systemd hides: `Restart=always` calls a unit active that ends every
-//! second. What gives it away is the main pid, the invocation, the number of restarts.
+//! second. What gives it away is the main pid, the invocation, the number of restarts. Supervisor
+//! hides it as well; there the processes themselves tell.
 
 use super::Stage;
-use super::instance::Instance;
+use super::instance::{Instance, Runner};
 use super::tell::{self, How, Told};
-use crate::config::schema::{Kind, Role};
+use crate::config::schema::Role;
 use crate::error::Result;
-use crate::service::{Unit, UnitState};
+use crate::host::process;
+use crate::host::ticks::Ticks;
+use crate::service::{Program, Unit, UnitState};
 
-/// The units of a site, each as it must stay, and since when.
+/// The units and programs of a site, each as it must stay, and since when.
 pub struct CrashWatch {
     units: Vec<Watched>,
+    programs: Vec<WatchedProgram>,
+}
+
+struct WatchedProgram {
+    program: Program,
+    mains: Vec<(u32, Ticks)>,
 }
 
 struct Watched {
@@ -18,20 +27,23 @@ struct Watched {
     from: UnitState,
 }
 
-/// Takes every unit as it was when it was told of the new release: before, for a reload; now, for
+/// Takes every program as it is, and every unit as it was when it was told of the new release: before, for a reload; now, for
 /// one that was started anew on purpose.
 ///
 /// # Errors
-/// When systemd does not answer.
+/// When systemd or supervisor does not answer.
 pub fn of(stage: &Stage<'_>) -> Result<CrashWatch> {
-    let mut units = Vec::new();
+    let (mut units, mut programs) = (Vec::new(), Vec::new());
     for (place, service) in stage.mission.config.service.iter().enumerate() {
-        if service.role == Role::Web
-            && service.kind() == Kind::Instance
-            && let Some(unit) = Instance::of_mission(stage, place).unit()
-        {
-            let from = unit.state()?;
-            units.push(Watched { unit, from });
+        if service.role == Role::Web && service.has_instances() {
+            match Instance::of_mission(stage, place).runner() {
+                Runner::Unit(unit) => {
+                    let from = unit.state()?;
+                    units.push(Watched { unit, from });
+                }
+                Runner::Program(program) => programs.push(WatchedProgram::now(program)?),
+                Runner::Process => {}
+            }
         }
         let Some(unit) = Unit::of(service) else {
             continue;
@@ -52,26 +64,54 @@ pub fn of(stage: &Stage<'_>) -> Result<CrashWatch> {
         };
         units.push(Watched { unit, from });
     }
-    Ok(CrashWatch { units })
+    Ok(CrashWatch { units, programs })
 }
 
 impl CrashWatch {
     /// What happened to a unit since, if anything did.
     pub fn finding(&self) -> Option<String> {
-        self.units.iter().find_map(|watched| {
-            let now = watched.unit.state().ok()?;
-            let name = watched.unit.name();
-            if now.active_state == "activating" {
-                return Some(format!("`{name}` ended and is being restarted by systemd"));
-            }
-            if !now.is_active() {
-                return Some(format!(
-                    "`{name}` ended: it is {} ({})",
-                    now.active_state, now.result
-                ));
-            }
-            let is_same = now.is_same_run(&watched.from);
-            (!is_same).then(|| format!("`{name}` ended and was started again by systemd"))
+        let of_program = self.programs.iter().find_map(WatchedProgram::finding);
+        let of_unit = || {
+            self.units.iter().find_map(|watched| {
+                let now = watched.unit.state().ok()?;
+                let name = watched.unit.name();
+                if now.active_state == "activating" {
+                    return Some(format!("`{name}` ended and is being restarted by systemd"));
+                }
+                if !now.is_active() {
+                    return Some(format!(
+                        "`{name}` ended: it is {} ({})",
+                        now.active_state, now.result
+                    ));
+                }
+                let is_same = now.is_same_run(&watched.from);
+                (!is_same).then(|| format!("`{name}` ended and was started again by systemd"))
+            })
+        };
+        of_program.or_else(of_unit)
+    }
+}
+
+impl WatchedProgram {
+    fn now(program: Program) -> Result<WatchedProgram> {
+        let pids = program.state()?.pids().into_iter();
+        let started = |pid: u32| Some((pid, process::stat(pid).seen()?.started));
+        Ok(WatchedProgram {
+            mains: pids.filter_map(started).collect(),
+            program,
+        })
+    }
+
+    fn finding(&self) -> Option<String> {
+        let is_alive = |(pid, started): &(u32, Ticks)| process::is_alive(*pid, *started);
+        if self.mains.iter().all(is_alive) {
+            return None;
+        }
+        let name = self.program.name();
+        let state = self.program.state().ok()?;
+        Some(match state.is_up() {
+            true => format!("`{name}` ended and was started again by supervisor"),
+            false => format!("`{name}` ended: {}", state.in_words()),
         })
     }
 }

@@ -55,7 +55,7 @@ fn boot(stage: &Stage<'_>, service: &Service, line: &str, trial: &Trial) -> Resu
     let state = Unit::of(service).map(|unit| unit.state()).transpose()?;
     let variables = stage.surroundings.variables(&facts);
     trial.start(line, state.as_ref(), variables, &log)?;
-    let check = own::readiness(&address, service.health.as_deref(), service.switch_timeout)?;
+    let check = own::readiness(&address, service, service.switch_timeout)?;
     let ended = || (!trial.is_running()).then(|| "it ended by itself".to_owned());
     wait::until_healthy(&check, &stage.patience(), &ended, &mut |_, _| {})
         .map(drop)

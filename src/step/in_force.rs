@@ -21,6 +21,7 @@ pub fn leaving(record: Option<&Record>, config: &Config) -> Vec<Service> {
             service.standby = today.standby;
             service.stop_timeout = today.stop_timeout;
             service.sudo = today.sudo;
+            service.supervisorctl.clone_from(&today.supervisorctl);
         }
     }
     leaving

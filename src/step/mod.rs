@@ -182,9 +182,14 @@ impl Step {
 /// The name of the step before which nothing changed for users.
 pub const SWITCH: &str = "switch";
 
-/// How messages name a service: its unit, or the command that starts or reloads it.
+/// How messages name a service: its unit, its program, or the command that starts or reloads it.
 pub fn name_of(service: &Service) -> String {
-    let names = [&service.unit, &service.start, &service.reload];
+    let names = [
+        &service.unit,
+        &service.program,
+        &service.start,
+        &service.reload,
+    ];
     names
         .into_iter()
         .flatten()

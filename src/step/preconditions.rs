@@ -218,10 +218,9 @@ impl Preconditions<'_> {
         let services = self.config.service.iter().enumerate();
         let instances =
             services.map(|(place, service)| Instance::new(self.site, self.release, place, service));
-        let sockets = instances.filter_map(|instance| instance.told_socket());
-        let paths = sockets.flat_map(|socket| {
-            let name = socket.file_name().unwrap_or_default();
-            [self.site.current_socket_path(name), socket.clone()]
+        let paths = instances.flat_map(|instance| {
+            let paths = [instance.path_through_current(), instance.told_socket()];
+            paths.into_iter().flatten()
         });
         let long = |path: Utf8PathBuf| {
             let bytes = path.as_str().len();

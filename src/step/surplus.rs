@@ -12,7 +12,7 @@ use crate::config::schema::{Kind, Service};
 use crate::error::Result;
 use crate::host::signal::Patience;
 use crate::report::Report;
-use crate::service::Unit;
+use crate::service::{Program, Unit};
 use crate::site::{History, Record, ReleaseId, Site, instance};
 
 /// Ends all of them. Instances that belong to no release of this site are left alone.
@@ -44,11 +44,12 @@ fn is_needed(history: &History, record: Option<&Record>, now: OffsetDateTime) ->
         || record.standby_until.is_some_and(|until| until > now)
 }
 
-/// Every instance that systemd or a pid file knows of.
+/// Every instance that systemd, supervisor or a pid file knows of.
 fn found(site: &Site, history: &History, config: &Config) -> Result<Vec<Instance>> {
     let mut found = processes(site, history, config)?;
+    found.extend(programs(site, history, config)?);
     let mut asked = BTreeSet::new();
-    for service in services(history, config) {
+    for service in services(history, config, Kind::Instance) {
         let template = Unit::instance_of(service, "0");
         let Some(template) = template.filter(|unit| asked.insert(unit.name().to_owned())) else {
             continue;
@@ -88,14 +89,45 @@ fn processes(site: &Site, history: &History, config: &Config) -> Result<Vec<Inst
     Ok(found)
 }
 
-/// Every template that was ever used here, today's first.
-fn services<'a>(history: &'a History, config: &'a Config) -> impl Iterator<Item = &'a Service> {
+/// The programs of supervisor that belong to releases of this site.
+fn programs(site: &Site, history: &History, config: &Config) -> Result<Vec<Instance>> {
+    let mut found = Vec::new();
+    let mut asked = BTreeSet::new();
+    for service in services(history, config, Kind::Program) {
+        if !asked.insert((&service.program, &service.conf_dir, &service.supervisorctl)) {
+            continue;
+        }
+        let releases = match Program::releases(service) {
+            Ok(releases) => releases,
+            Err(error) if config.service.contains(service) => return Err(error),
+            // Supervisor may be gone from a host that no longer uses it.
+            Err(_) => continue,
+        };
+        let ids = releases.iter().filter_map(|id| id.parse().ok());
+        for id in ids.collect::<Vec<ReleaseId>>() {
+            let program = Program::of(service, id.as_str());
+            let is_strange = |program: Program| program.is_of_another_site(site.root());
+            if history.find(&id).is_some() && !program.is_some_and(is_strange) {
+                let (place, settings) = settings_of(history, config, &id, service);
+                found.push(Instance::new(site, &id, place, &settings));
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// Every service of a kind that was ever used here, today's first.
+fn services<'a>(
+    history: &'a History,
+    config: &'a Config,
+    kind: Kind,
+) -> impl Iterator<Item = &'a Service> {
     let recorded = history.releases().iter().rev();
     let recorded = recorded.filter_map(|record| record.config.as_ref());
     std::iter::once(config)
         .chain(recorded)
         .flat_map(|config| &config.service)
-        .filter(|service| service.kind() == Kind::Instance)
+        .filter(move |service| service.kind() == kind)
 }
 
 /// The settings that the instance of a release was started with.

@@ -66,7 +66,7 @@ impl UnitLogs {
 
 /// The last lines. Where there are too many, the frames of stack traces, which are indented, give
 /// way to what happened: a dying server repeats its trace for every worker.
-fn condensed(mut lines: Vec<String>) -> Vec<String> {
+pub fn condensed(mut lines: Vec<String>) -> Vec<String> {
     if lines.len() > LINES {
         lines.retain(|line| !line.starts_with(char::is_whitespace));
     }

@@ -43,7 +43,14 @@ pub fn prepare() -> &'static Path {
 }
 
 /// What is installed in hosts by `pip`.
-const PYTHON_PACKAGES: [&str; 5] = ["flask", "gunicorn", "setproctitle", "uvicorn", "websockets"];
+const PYTHON_PACKAGES: [&str; 6] = [
+    "django~=5.2",
+    "flask",
+    "gunicorn",
+    "setproctitle",
+    "uvicorn",
+    "websockets",
+];
 
 /// Hosts have no network: their `pip install` reads this directory.
 fn download_wheels() -> PathBuf {

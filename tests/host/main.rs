@@ -22,8 +22,10 @@ mod case_j_capistrano;
 mod case_l_prune;
 mod case_m_rollback;
 mod case_n_plain_user;
+mod django;
 mod harness;
 mod host;
+mod instance_check;
 mod instance_kinds;
 mod instance_recovery;
 mod instance_releases;
@@ -32,6 +34,7 @@ mod machine;
 mod outcome;
 mod program;
 mod site;
+mod supervisor_releases;
 mod user_scope;
 
 /// One case: a name and what is done on a host of its own.
@@ -55,9 +58,11 @@ fn main() -> ExitCode {
         case_l_prune::CASES,
         case_m_rollback::CASES,
         case_n_plain_user::CASES,
+        instance_check::CASES,
         instance_kinds::CASES,
         instance_recovery::CASES,
         instance_releases::CASES,
+        supervisor_releases::CASES,
         user_scope::CASES,
         harness::CASES,
     ]

@@ -76,11 +76,12 @@ impl Site {
             install -d -o deploy -g deploy /var/www/myapp
             cd /opt/examples/instance
             install -o deploy -g deploy -m 0644 zdd.toml /var/www/myapp/zdd.toml
-            install -m 0644 myapp@.service /etc/systemd/system/myapp@.service
+            install -m 0644 myapp@.service zdd-recover@myapp.service /etc/systemd/system
             install -m 0440 sudoers /etc/sudoers.d/myapp
             rm -f /etc/nginx/sites-enabled/default
             install -m 0644 nginx.conf /etc/nginx/conf.d/myapp.conf
             systemctl daemon-reload
+            systemctl enable --quiet zdd-recover@myapp
             systemctl start nginx
             python3 -m venv --without-pip /opt/venv
             python3 -m pip --quiet --python /opt/venv/bin/python install gunicorn

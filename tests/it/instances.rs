@@ -38,6 +38,10 @@ fn what_is_kept_running_is_gone_back_to_without_a_start_and_only_one_is_kept() {
     assert_eq!(versions(&site), ["v1", "v2"]);
     site.does("recover --standby");
     assert_eq!(versions(&site), ["v1", "v2"], "its time is not over");
+    let kept = site.does("--json status").json()["standby"]["release"].clone();
+    let listed = site.list();
+    assert_eq!(kept, listed[0]["id"]);
+    site.does("status").says("more, for a rollback");
 
     let back = site
         .does("rollback")

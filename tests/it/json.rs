@@ -156,6 +156,7 @@ fn what_is_asked_is_answered_with_all_its_fields() {
             "health",
             "lock",
             "unfinished",
+            "standby",
         ],
     );
     let check = site.does("--json check").json();

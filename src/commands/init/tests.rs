@@ -25,26 +25,18 @@ impl Project {
 
 #[test]
 fn every_stack_writes_its_files_with_no_placeholder_left() {
-    for (stack, files) in [
-        (
-            Stack::Python,
-            "zdd.toml deploy/my-app.service deploy/my-app.nginx hooks/build hooks/check",
-        ),
-        (
-            Stack::Django,
-            "zdd.toml deploy/my-app.service deploy/my-app.nginx hooks/build hooks/check hooks/migrate",
-        ),
-        (
-            Stack::Node,
-            "zdd.toml deploy/my-app.service deploy/my-app.socket deploy/my-app.nginx hooks/build",
-        ),
-        (
-            Stack::Rails,
-            "zdd.toml deploy/my-app.service deploy/my-app.socket deploy/my-app.nginx hooks/build \
-             hooks/migrate",
-        ),
-        (Stack::Static, "zdd.toml deploy/my-app.nginx hooks/build"),
+    let of_service = "deploy/my-app@.service deploy/my-app.nginx deploy/my-app.sudoers \
+                      deploy/zdd-recover@my-app.service";
+    for (stack, deploy, hooks) in [
+        (Stack::Python, of_service, "build check"),
+        (Stack::Django, of_service, "build check migrate"),
+        (Stack::Node, of_service, "build"),
+        (Stack::Rails, of_service, "build migrate"),
+        (Stack::Static, "deploy/my-app.nginx", "build"),
     ] {
+        let hooks = hooks.split(' ').map(|hook| format!("hooks/{hook}"));
+        let hooks: Vec<String> = hooks.collect();
+        let files = format!("zdd.toml {deploy} {}", hooks.join(" "));
         let project = Project::new();
         let written = project.init(stack);
         let files = format!("{files} hooks/finish hooks/failed");
@@ -56,7 +48,17 @@ fn every_stack_writes_its_files_with_no_placeholder_left() {
         assert_eq!(paths, expected, "{stack:?}");
         for file in written {
             let text = fs_err::read_to_string(&file.path).unwrap();
-            let left = ["@NAME@", "@ROOT@", "@APP@"].map(|word| text.contains(word));
+            let left = [
+                "@NAME@",
+                "@ROOT@",
+                "@APP@",
+                "@USER@",
+                "@ZDD@",
+                "@FILE@",
+                "@TIMER@",
+                "@INSTANCES@",
+            ]
+            .map(|word| text.contains(word));
             assert!(file.wrote && !left.contains(&true), "{}", file.path);
             let is_hook = file.path.parent().unwrap().ends_with("hooks");
             let mode = fs_err::metadata(&file.path).unwrap().permissions().mode();
@@ -78,57 +80,98 @@ fn every_zdd_toml_has_only_keys_that_zdd_knows() {
             .service
             .first()
             .and_then(|service| service.unit.as_deref());
-        let expected = (*stack != Stack::Static).then_some("my-app.service");
+        let expected = (*stack != Stack::Static).then_some("my-app@.service");
         assert_eq!(unit, expected);
     }
 }
 
 #[test]
-fn the_unit_and_the_proxy_agree_on_the_socket_and_go_through_current() {
-    let project = Project::new();
-    project.init(Stack::Python);
-    let unit = project.read("deploy/my-app.service");
-    assert!(unit.contains(
-        "\nExecStart=/srv/my-app/current/.venv/bin/python -m gunicorn --chdir /srv/my-app/current \
-         --bind unix:/run/my-app/my-app.sock app:app\n"
-    ));
-    for line in [
-        "ExecReload=/bin/kill -HUP $MAINPID",
-        "RuntimeDirectory=my-app",
-        "TimeoutStopSec=40",
+fn unit_settings_and_proxy_agree_on_the_socket() {
+    for (stack, bind) in [
+        (Stack::Python, "--bind unix:/run/my-app/%i/app.sock"),
+        (Stack::Django, "--bind unix:/run/my-app/%i/app.sock"),
+        (Stack::Node, "PORT=/run/my-app/%i/app.sock"),
+        (Stack::Rails, "--bind unix:///run/my-app/%i/app.sock"),
     ] {
-        assert!(unit.lines().any(|own| own == line), "{line}");
-    }
-    for stack in [Stack::Python, Stack::Django, Stack::Node, Stack::Rails] {
         let project = Project::new();
         project.init(stack);
-        let config: Config = toml::from_str(&project.read("zdd.toml")).unwrap();
-        let url = config.health[0].url.clone().unwrap();
-        assert_eq!(url, "http://unix:/run/my-app/my-app.sock:/", "{stack:?}");
-        let nginx = project.read("deploy/my-app.nginx");
+        let unit = project.read("deploy/my-app@.service");
+        assert!(unit.contains(bind), "{stack:?}");
+        for line in [
+            "RuntimeDirectory=my-app/%i",
+            "WorkingDirectory=/srv/my-app/releases/%i",
+            "KillMode=mixed",
+            "TimeoutStopSec=35",
+            "Restart=on-failure",
+            "WantedBy=multi-user.target",
+        ] {
+            assert!(unit.lines().any(|own| own == line), "{stack:?}: {line}");
+        }
+        let code = unit.lines().filter(|line| !line.starts_with('#'));
         assert!(
-            nginx.contains("proxy_pass http://unix:/run/my-app/my-app.sock;"),
+            !code.into_iter().any(|line| line.contains("/current")),
+            "{stack:?}"
+        );
+        let config: Config = toml::from_str(&project.read("zdd.toml")).unwrap();
+        let socket = config.service[0].socket.clone().unwrap();
+        assert_eq!(socket, "/run/my-app/%i/app.sock", "{stack:?}");
+        let url = config.health[0].url.clone().unwrap();
+        assert_eq!(url, "http://unix:/srv/my-app/current/run/app.sock:/");
+        let nginx = project.read("deploy/my-app.nginx");
+        let server = "server unix:/srv/my-app/current/run/app.sock fail_timeout=0;";
+        assert!(
+            nginx.contains(server) && !nginx.contains("keepalive"),
             "{stack:?}"
         );
     }
 }
 
 #[test]
-fn a_unit_with_a_socket_of_systemd_does_not_clear_its_directory() {
-    for stack in [Stack::Node, Stack::Rails] {
-        let project = Project::new();
-        project.init(stack);
-        assert!(
-            !project
-                .read("deploy/my-app.service")
-                .contains("RuntimeDirectory"),
-            "{stack:?}"
-        );
-        let socket = project.read("deploy/my-app.socket");
-        assert!(
-            socket.contains("ListenStream=/run/my-app/my-app.sock\n"),
-            "{stack:?}"
-        );
+fn sudo_is_allowed_what_the_program_asks_for_and_no_more() {
+    let project = Project::new();
+    project.init(Stack::Node);
+    let sudoers = project.read("deploy/my-app.sudoers");
+    let lines: Vec<_> = sudoers
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .collect();
+    assert_eq!(
+        lines,
+        [
+            "deploy ALL=(root) NOPASSWD: /usr/bin/systemctl ^--no-ask-password \
+             (start|stop|enable|disable|reset-failed) -- my-app@[0-9]{14}\\.service$",
+            "deploy ALL=(root) NOPASSWD: /usr/bin/systemd-run ^--no-ask-password --quiet --collect \
+             --unit=zdd-standby-[0-9]{14} --on-active=[0-9]+s --timer-property=AccuracySec=1s \
+             --uid=deploy -- /usr/local/bin/zdd --root /srv/my-app recover --standby --wait=10m$",
+        ]
+    );
+    run(
+        Stack::Node,
+        "my.app",
+        "/srv/a".into(),
+        &project.path().join("dots"),
+    )
+    .unwrap();
+    let dotted = project.read("dots/deploy/my.app.sudoers");
+    assert!(
+        dotted.starts_with("# Goes to /etc/sudoers.d/my_app, "),
+        "{dotted}"
+    );
+}
+
+#[test]
+fn a_boot_recovers_after_everything_was_started() {
+    let project = Project::new();
+    project.init(Stack::Rails);
+    let unit = project.read("deploy/zdd-recover@my-app.service");
+    for line in [
+        "Type=oneshot",
+        "User=deploy",
+        "After=multi-user.target",
+        "KillMode=process",
+        "ExecStart=/usr/local/bin/zdd --root /srv/my-app recover --boot --wait 10m",
+    ] {
+        assert!(unit.lines().any(|own| own == line), "{line}");
     }
 }
 
@@ -138,7 +181,7 @@ fn django_is_served_by_its_own_module() {
     project.init(Stack::Django);
     assert!(
         project
-            .read("deploy/my-app.service")
+            .read("deploy/my-app@.service")
             .contains(" my_app.wsgi:application\n")
     );
 }

@@ -1,18 +1,33 @@
 //! `[[service]]`: what runs the code, and how it takes a new release.
 
+use std::collections::BTreeMap;
+
 use camino::Utf8PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::config::units::Span;
 
-/// What runs the code. Exactly one of `unit`, `start` and `reload` says which kind it is.
+/// What runs the code. Exactly one of `unit`, `program`, `start` and `reload` says which kind it is.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Service {
     /// A systemd unit. Of a template (`myapp@.service`) each release runs an instance of its own,
     /// named by the release.
     pub unit: Option<String>,
+    /// A program of supervisor: each release runs one of its own, named by the release, as in
+    /// `myapp-20261122014228`.
+    pub program: Option<String>,
+    /// The file in the release that the program's file is made from, in the language of Jinja.
+    #[schemars(with = "Option<String>")]
+    pub template: Option<Utf8PathBuf>,
+    /// What the template may use as `values.NAME`.
+    pub values: BTreeMap<String, String>,
+    /// The directory that supervisor includes program files from.
+    #[schemars(with = "String")]
+    pub conf_dir: Utf8PathBuf,
+    /// How `supervisorctl` is called, for instance with `-c` and a file.
+    pub supervisorctl: String,
     /// A command that starts an own process for each release; it gets `ZDD_SOCKET`.
     pub start: Option<String>,
     /// A command, run in the release after the flip, that makes the service take the new code.
@@ -21,7 +36,7 @@ pub struct Service {
     pub switch: SwitchWay,
     /// Which systemd the unit belongs to.
     pub scope: Scope,
-    /// Call `systemctl` through `sudo -n`.
+    /// Call `systemctl` or `supervisorctl` through `sudo -n`.
     pub sudo: bool,
     /// Whether it answers users or works behind them.
     pub role: Role,
@@ -34,6 +49,8 @@ pub struct Service {
     pub port_file: Option<Utf8PathBuf>,
     /// A path asked on the new instance itself, before the switch.
     pub health: Option<String>,
+    /// A text that its answer must contain.
+    pub contains: Option<String>,
     /// A command line for a dry boot of the new release before the flip; it gets `ZDD_SOCKET`.
     #[serde(rename = "try")]
     pub dry_boot: Option<String>,
@@ -57,6 +74,11 @@ impl Default for Service {
     fn default() -> Self {
         Service {
             unit: None,
+            program: None,
+            template: None,
+            values: BTreeMap::new(),
+            conf_dir: "/etc/supervisor/conf.d".into(),
+            supervisorctl: "supervisorctl".to_owned(),
             start: None,
             reload: None,
             switch: SwitchWay::default(),
@@ -66,6 +88,7 @@ impl Default for Service {
             socket: None,
             port_file: None,
             health: None,
+            contains: None,
             dry_boot: None,
             on_stale: OnStale::default(),
             switch_timeout: Span::secs(30),
@@ -85,6 +108,8 @@ pub enum Kind {
     Unit,
     /// A template unit: each release runs an instance of its own.
     Instance,
+    /// A program of supervisor: each release runs one of its own.
+    Program,
     /// A process that zdd starts for each release.
     Process,
     /// A command that makes something else take the new code.
@@ -97,6 +122,7 @@ impl Service {
         match &self.unit {
             Some(unit) if is_template(unit) => Kind::Instance,
             Some(_) => Kind::Unit,
+            None if self.program.is_some() => Kind::Program,
             None if self.start.is_some() => Kind::Process,
             None => Kind::Command,
         }
@@ -104,12 +130,15 @@ impl Service {
 
     /// Whether each release runs a copy of its own.
     pub fn has_instances(&self) -> bool {
-        matches!(self.kind(), Kind::Instance | Kind::Process)
+        matches!(self.kind(), Kind::Instance | Kind::Program | Kind::Process)
     }
 
     /// Whether two settings mean the same service, however it is to be switched.
     pub fn is_same(&self, other: &Service) -> bool {
-        let key = |service: &Service| (service.kind(), service.unit.clone(), service.scope);
+        let key = |service: &Service| {
+            let name = service.unit.clone().or_else(|| service.program.clone());
+            (service.kind(), name, service.scope)
+        };
         key(self) == key(other)
     }
 }

@@ -38,7 +38,6 @@ fn keys_of_a_later_version_are_called_that() {
         ("[[service]]\nstart = 'x'\n", "stop = 'x'"),
         ("[[service]]\nstart = 'x'\n", "pid_file = 'x'"),
         ("[[service]]\nstart = 'x'\n", "warm = 'x'"),
-        ("[[service]]\n", "program = 'x'"),
         ("[[service]]\nstart = 'x'\n", "cwd = 'x'"),
     ] {
         let name = key

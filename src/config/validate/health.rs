@@ -25,7 +25,7 @@ impl Judge<'_, '_> {
     }
 
     fn health_check(&mut self, place: &str, check: &HealthCheck) {
-        if self.exactly_one_of(place, "health check", ["url", "tcp", "command"]) {
+        if self.exactly_one_of(place, "health check", &["url", "tcp", "command"]) {
             let of_http = ["status", "contains", "release", "host"];
             self.belong_to(place, "health check", &of_http, &["url"]);
         }

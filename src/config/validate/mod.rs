@@ -4,6 +4,7 @@
 mod health;
 mod hooks;
 mod paths;
+mod program;
 mod service;
 
 use super::mistake::Mistake;
@@ -52,8 +53,8 @@ impl Judge<'_, '_> {
     }
 
     /// Exactly one of these keys says what kind of thing the table is. Whether one is there.
-    fn exactly_one_of(&mut self, table: &str, thing: &str, keys: [&str; 3]) -> bool {
-        let list = format!("`{}`, `{}` and `{}`", keys[0], keys[1], keys[2]);
+    fn exactly_one_of(&mut self, table: &str, thing: &str, keys: &[&str]) -> bool {
+        let list = super::shape::all_of(keys);
         let present = |key: &&&str| self.tree.has(&format!("{table}.{key}"));
         let present: Vec<_> = keys.iter().filter(present).collect();
         match present[..] {

@@ -27,7 +27,7 @@ const LONGEST_UNIT: usize = 255;
 impl Judge<'_, '_> {
     /// All `[[service]]` tables.
     pub(super) fn services(&mut self, services: &[Service]) {
-        let mut named = BTreeSet::new();
+        let (mut named, mut programs) = (BTreeSet::new(), BTreeSet::new());
         for (number, service) in services.iter().enumerate() {
             let place = format!("service.{number}");
             self.service(&place, service);
@@ -39,11 +39,19 @@ impl Judge<'_, '_> {
                     format!("{} is named by an earlier service", quoted(unit)),
                 );
             }
+            if let Some(program) = &service.program
+                && !programs.insert(program)
+            {
+                self.value(
+                    &format!("{place}.program"),
+                    format!("{} is named by an earlier service", quoted(program)),
+                );
+            }
         }
     }
 
     fn service(&mut self, place: &str, service: &Service) {
-        if self.exactly_one_of(place, "service", ["unit", "start", "reload"]) {
+        if self.exactly_one_of(place, "service", &["unit", "program", "start", "reload"]) {
             self.keys_of_kind(place, service);
             self.service_health(place, service);
         }
@@ -56,10 +64,14 @@ impl Judge<'_, '_> {
                 ("try", &service.dry_boot),
                 ("quiet", &service.quiet),
                 ("queue", &service.queue),
+                ("contains", &service.contains),
             ],
         );
         if let Some(unit) = &service.unit {
             self.unit(&format!("{place}.unit"), unit);
+        }
+        if let Some(program) = &service.program {
+            self.program(place, program, service);
         }
         self.service_address(place, service);
         if service.sudo && service.scope == Scope::User {
@@ -73,9 +85,12 @@ impl Judge<'_, '_> {
 
     /// Keys that mean nothing to a service of this kind.
     fn keys_of_kind(&mut self, place: &str, service: &Service) {
-        let of_units = ["switch", "scope", "sudo", "try", "on_stale"];
+        let of_units = ["switch", "scope", "try", "on_stale"];
         self.belong_to(place, "service", &of_units, &["unit"]);
-        self.belong_to(place, "service", &["socket"], &["start", "unit"]);
+        self.belong_to(place, "service", &["sudo"], &["unit", "program"]);
+        let of_programs = ["template", "values", "conf_dir", "supervisorctl"];
+        self.belong_to(place, "service", &of_programs, &["program"]);
+        self.belong_to(place, "service", &["socket"], &["start", "unit", "program"]);
         self.belong_to(place, "service", &["stop_timeout"], &["start"]);
         match service.kind() {
             Kind::Instance => {
@@ -88,11 +103,12 @@ impl Judge<'_, '_> {
                 );
             }
             Kind::Unit | Kind::Command => {
-                let hint = "name a template, as in `unit = \"myapp@.service\"`, or use `start`";
+                let hint = "name a template, as in `unit = \"myapp@.service\"`, or use `program` \
+                            or `start`";
                 let keys = ["standby", "port_file"];
                 self.excluded(place, &keys, "a service without instances", hint);
             }
-            Kind::Process => {}
+            Kind::Program | Kind::Process => {}
         }
         if service.role == Role::Web {
             let hint = "add `role = \"worker\"`";
@@ -153,6 +169,7 @@ impl Judge<'_, '_> {
 
     /// Before the switch there must be something to ask.
     fn service_health(&mut self, place: &str, service: &Service) {
+        self.belong_to(place, "service", &["contains"], &["health"]);
         let Some(health) = &service.health else {
             return;
         };
@@ -169,7 +186,7 @@ impl Judge<'_, '_> {
             .hint(hint);
         }
         let written = self.mistakes.len();
-        if service.kind() != Kind::Instance {
+        if !matches!(service.kind(), Kind::Instance | Kind::Program) {
             self.belong_to(place, "service", &["health"], &["start", "try", "socket"]);
         }
         for mistake in &mut self.mistakes[written..] {

@@ -9,6 +9,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use super::super::own;
 use super::super::test_server::{Server, answer, request, stay_silent, write_for_ever};
 use super::*;
+use crate::config::schema::Service;
 use crate::host::socket::Address;
 
 /// A directory with a path of exactly so many bytes below a temporary one.
@@ -100,8 +101,13 @@ fn a_free_port_refuses_http_and_tcp() {
 fn an_instance_is_ready_when_it_answers_not_when_it_listens() {
     let (_guard, directory) = directory();
     let ready = |socket: &Utf8Path, health: Option<&str>| {
-        let check =
-            own::readiness(&Address::Unix(socket.to_owned()), health, Span::secs(2)).unwrap();
+        let service = Service {
+            health: health.map(str::to_owned),
+            contains: health.map(|_| "all is well".to_owned()),
+            ..Service::default()
+        };
+        let address = Address::Unix(socket.to_owned());
+        let check = own::readiness(&address, &service, Span::secs(2)).unwrap();
         check.attempt(&Patience::fresh()).ok
     };
     let not_found = directory.join("404.sock");
@@ -111,6 +117,14 @@ fn an_instance_is_ready_when_it_answers_not_when_it_listens() {
     });
     assert!(ready(&not_found, None));
     assert!(!ready(&not_found, Some("/health")));
+    for (body, is_ready) in [("well, all is well", true), ("all is lost", false)] {
+        let speaking = directory.join(format!("{is_ready}.sock"));
+        let _server = Server::unix(&speaking, move |_, stream| {
+            request(stream);
+            let _ = stream.write_all(answer("200 OK", body).as_bytes());
+        });
+        assert_eq!(ready(&speaking, Some("/health")), is_ready, "{body}");
+    }
     let broken = directory.join("503.sock");
     let _server = Server::unix(&broken, |_, stream| {
         request(stream);
@@ -119,14 +133,19 @@ fn an_instance_is_ready_when_it_answers_not_when_it_listens() {
     assert!(!ready(&broken, None));
     let silent = directory.join("silent.sock");
     let _server = Server::unix(&silent, |_, stream| stay_silent(stream));
-    let check = own::readiness(&Address::Unix(silent), None, Span::millis(300)).unwrap();
+    let check = own::readiness(
+        &Address::Unix(silent),
+        &Service::default(),
+        Span::millis(300),
+    )
+    .unwrap();
     let late =
         super::super::wait::until_healthy(&check, &Patience::fresh(), &nothing, &mut |_, _| {});
     assert!(late.is_err());
     assert!(
         own::readiness(
             &Address::Unix(format!("/{}", "x".repeat(107)).into()),
-            None,
+            &Service::default(),
             Span::secs(1)
         )
         .is_err()

@@ -85,3 +85,20 @@ fn an_exec_draws_a_new_image_and_a_fork_keeps_it() {
     shell.kill().unwrap();
     shell.wait().unwrap();
 }
+
+#[test]
+fn a_signal_that_is_caught_is_told_from_one_that_is_not() {
+    let mut shell = std::process::Command::new("sh")
+        .args(["-c", "trap : TERM; echo ready; read line"])
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut ready = [0; 6];
+    std::io::Read::read_exact(shell.stdout.as_mut().unwrap(), &mut ready).unwrap();
+    let seen = (takes_signal(shell.id(), 15), takes_signal(shell.id(), 10));
+    shell.kill().unwrap();
+    shell.wait().unwrap();
+    assert_eq!(seen, (Some(true), Some(false)));
+    assert_eq!(takes_signal(shell.id(), 15), None);
+}

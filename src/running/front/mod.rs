@@ -1,6 +1,7 @@
 //! Fronts: the proxies that hold the client ends of an instance's connections, and whether they
 //! keep idle ones in a pool, which only their own settings tell.
 
+mod acting;
 mod caddy;
 mod haproxy;
 mod nginx;
@@ -37,6 +38,17 @@ pub struct Front {
     pub user: Option<String>,
     /// Whether it keeps idle connections.
     pub pools: Pools,
+}
+
+/// A front that runs on this host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Acting {
+    /// What it is.
+    pub front: Front,
+    /// One of its processes.
+    pub pid: u32,
+    /// The line of its settings that shuts it into a directory.
+    pub chroot: Option<String>,
 }
 
 impl fmt::Display for Front {
@@ -103,6 +115,25 @@ impl Fronts {
             users: RefCell::default(),
             pools: RefCell::default(),
         }
+    }
+
+    /// The fronts that run on this host, connected or not, each once for every user it acts as.
+    pub fn acting(&self) -> Vec<Acting> {
+        acting::all()
+            .into_iter()
+            .map(|(uid, holder)| Acting {
+                pid: holder.pid,
+                chroot: match holder.program.as_str() {
+                    "haproxy" => haproxy::chroot_of(holder.pid, &self.settings.haproxy),
+                    _ => None,
+                },
+                front: Front {
+                    user: Some(name_of(uid)),
+                    pools: self.pools_of(uid, &holder),
+                    program: holder.program,
+                },
+            })
+            .collect()
     }
 
     /// Who this client is.

@@ -86,7 +86,7 @@ fn choose(
     is_alone.then(|| first.clone())
 }
 
-fn is_front(holder: &Holder) -> bool {
+pub(super) fn is_front(holder: &Holder) -> bool {
     FRONTS.contains(&holder.program.as_str())
 }
 

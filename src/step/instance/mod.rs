@@ -4,24 +4,28 @@
 
 mod address;
 mod own_process;
+mod own_program;
+mod own_unit;
 mod retire;
+mod runner;
 mod start;
+mod watch;
 
 use camino::Utf8PathBuf;
 use serde::{Deserialize, Serialize};
 
-use super::{Mission, Stage, name_of};
+use super::{Mission, Stage};
 use crate::config::schema::{Kind, Role, Service};
-use crate::error::{Error, Result};
+use crate::error::{Finding, Result};
+use crate::host::process;
 use crate::host::ticks::Ticks;
-use crate::host::{cgroup, process};
 use crate::running::Processes;
-use crate::service::Unit;
 use crate::site::{ReleaseId, Site, instance};
 
 pub use own_process::{Variables, tail_of};
 pub use retire::{disable, drain_and_stop, retire, stop_at_once};
-pub use start::{await_answer, enable_and_start, start_again};
+pub use runner::Runner;
+pub use start::{await_answer, start_again};
 
 /// One release's copy of a service. It need not run.
 #[derive(Debug, Clone)]
@@ -152,22 +156,9 @@ impl Instance {
         Ok(all)
     }
 
-    /// How messages name it.
-    pub fn name(&self) -> String {
-        match self.unit() {
-            Some(unit) => unit.name().to_owned(),
-            None => name_of(&self.service),
-        }
-    }
-
     /// The directory of its release.
     pub fn directory(&self) -> Utf8PathBuf {
         self.site.release_dir(&self.release)
-    }
-
-    /// Its unit, where systemd runs it.
-    pub fn unit(&self) -> Option<Unit> {
-        Unit::instance_of(&self.service, self.release.as_str()).or_else(|| Unit::of(&self.service))
     }
 
     /// Starts it as a process of its own, in this environment.
@@ -178,34 +169,12 @@ impl Instance {
         own_process::start(self, environment).map(drop)
     }
 
-    /// Whether it runs now.
-    ///
-    /// # Errors
-    /// When systemd cannot be asked, or the pid file not be read.
-    pub fn is_running(&self) -> Result<bool> {
-        match self.unit() {
-            Some(unit) => Ok(unit.state()?.is_active()),
-            None => Ok(own_process::running(self)?.is_some()),
+    /// Why supervisor cannot run it here; nothing for other kinds.
+    pub fn obstacles(&self) -> Vec<Finding> {
+        match self.runner() {
+            Runner::Program(program) => own_program::obstacles(self, &program),
+            Runner::Unit(_) | Runner::Process => Vec::new(),
         }
-    }
-
-    /// All its processes now.
-    ///
-    /// # Errors
-    /// When it does not run.
-    pub fn processes(&self) -> Result<Processes> {
-        let Some(unit) = self.unit() else {
-            return own_process::processes(self);
-        };
-        let state = unit.state()?;
-        if !state.is_active() {
-            let what = format!("`{}` does not run", unit.name());
-            return Err(Error::failed(what).cause(format!("it is {}", state.active_state)));
-        }
-        Ok(Processes {
-            main: state.main_pid,
-            all: cgroup::processes(&state.control_group),
-        })
     }
 }
 

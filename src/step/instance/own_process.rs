@@ -6,18 +6,33 @@ use std::io::{BufRead, BufReader};
 use camino::{Utf8Path, Utf8PathBuf};
 use fs_err as fs;
 
-use super::Instance;
+use super::{Instance, retire};
 use crate::error::{Context, Error, Result};
 use crate::host;
 use crate::host::lines::Tail;
 use crate::host::signal::Patience;
+use crate::host::socket::Address;
 use crate::report::Report;
 use crate::running::Processes;
 use crate::service::process::{self, Launch};
 use crate::site::instance::{self, Instance as Process};
+use crate::step::{Stage, surroundings};
 
 /// A whole environment.
 pub type Variables = Vec<(String, OsString)>;
+
+/// Starts it in the environment of its release.
+///
+/// # Errors
+/// When it cannot be started, or what an earlier command left does not end.
+pub(super) fn begin(instance: &Instance, stage: &Stage<'_>) -> Result<()> {
+    // What an earlier command could not stop would be lost from sight.
+    retire(instance, stage.report, &stage.patience())?;
+    let address = instance.told_socket().map(Address::Unix);
+    let id = &instance.release;
+    let facts = surroundings::facts(stage.site, stage.mission, id, address);
+    instance.start_process(stage.surroundings.variables(&facts))
+}
 
 /// Starts it in this environment. What an earlier command could not stop must be gone.
 ///

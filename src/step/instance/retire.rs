@@ -2,18 +2,16 @@
 //! it, then stopped.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
-use super::{Instance, own_process};
+use camino::Utf8PathBuf;
+
+use super::Instance;
 use crate::config::schema::Role;
 use crate::error::Result;
 use crate::host::signal::Patience;
 use crate::report::{Event, Report};
 use crate::running::front::{Fronts, Pools};
 use crate::running::sockets::{self, Address, DrainLimits, Drained, Ended, Traffic};
-
-/// How long systemd may take to stop a unit beyond the unit's own limit, which is 90 s by default.
-const STOP_TIMEOUT: Duration = Duration::from_secs(150);
 
 /// Disables it, lets it finish what it began, and stops it. Right for one that does not run, too.
 ///
@@ -40,16 +38,9 @@ pub fn drain_and_stop(instance: &Instance, report: &dyn Report, patience: &Patie
 /// Lets it not be started at boot.
 ///
 /// # Errors
-/// When systemd refuses.
+/// When systemd refuses, or a file cannot be removed.
 pub fn disable(instance: &Instance, patience: &Patience) -> Result<()> {
-    let Some(unit) = instance.unit() else {
-        return Ok(());
-    };
-    if !unit.state()?.is_enabled() {
-        return Ok(());
-    }
-    let limit = instance.service.switch_timeout.duration();
-    unit.disable(limit, patience)
+    instance.disable(patience)
 }
 
 /// Stops it as it is.
@@ -57,22 +48,7 @@ pub fn disable(instance: &Instance, patience: &Patience) -> Result<()> {
 /// # Errors
 /// When it does not end.
 pub fn stop_at_once(instance: &Instance, report: &dyn Report, patience: &Patience) -> Result<()> {
-    let Some(unit) = instance.unit() else {
-        return own_process::stop(instance, report, patience);
-    };
-    let state = unit.state()?;
-    if state.active_state == "failed" {
-        // Nobody is to find the failure of a release that is gone.
-        let limit = instance.service.switch_timeout.duration();
-        return unit.reset_failed(limit, patience);
-    }
-    if state.is_stopped() {
-        return Ok(());
-    }
-    let limit = instance.service.drain.duration() + STOP_TIMEOUT;
-    unit.stop(limit, patience)?;
-    report.finished("Stopped", unit.name(), None);
-    Ok(())
+    instance.stop(report, patience)
 }
 
 /// Waits until nobody talks to it any more: what still sits in its socket's queue would be lost
@@ -148,7 +124,10 @@ impl Instance {
             .collect()
     }
 
-    fn fronts(&self, address: &Address) -> Fronts {
-        Fronts::new(std::slice::from_ref(address), &self.names_at_fronts())
+    /// What is known of the fronts of its address.
+    pub fn fronts(&self, address: &Address) -> Fronts {
+        let through = self.path_through_current().map(Utf8PathBuf::into_string);
+        let names: Vec<String> = through.into_iter().collect();
+        Fronts::new(std::slice::from_ref(address), &names)
     }
 }

@@ -31,22 +31,43 @@ const SECTIONS: [&str; 16] = [
 /// Whether this HAProxy pools connections to what these names stand for. Its settings are those of
 /// its command line, else of the default file.
 pub fn pools_of(pid: u32, default: &Utf8Path, names: &[String]) -> Pools {
+    pools(&files_of(pid, default), names)
+}
+
+/// The line that shuts this HAProxy into a directory, in which it finds no socket by its path.
+pub fn chroot_of(pid: u32, default: &Utf8Path) -> Option<String> {
+    chroot(&files_of(pid, default))
+}
+
+fn files_of(pid: u32, default: &Utf8Path) -> Vec<Utf8PathBuf> {
     let words = process::argv(pid).seen().unwrap_or_default();
     let directory = process::cwd(pid).seen().unwrap_or_default();
     let named = values(&words, &["-f"]);
-    let files: Vec<_> = match named.is_empty() {
+    match named.is_empty() {
         true => vec![default.to_owned()],
         false => named.iter().map(|file| directory.join(file)).collect(),
-    };
-    pools(&files, names)
+    }
 }
 
-fn pools(files: &[Utf8PathBuf], names: &[String]) -> Pools {
+fn chroot(files: &[Utf8PathBuf]) -> Option<String> {
+    let sections = all_sections(files);
+    let globals = sections.iter().filter(|it| it.name() == "global");
+    let line = globals
+        .flat_map(|it| &it.block)
+        .find(|it| it.name() == "chroot" && !it.is(&["chroot", "/"]))?;
+    Some(format!("`{}` in {}", line.words.join(" "), line.place()))
+}
+
+fn all_sections(files: &[Utf8PathBuf]) -> Vec<Directive> {
     let files = files.iter().flat_map(|file| match file.is_dir() {
         true => settings::files(&file.join("*.cfg")).unwrap_or_default(),
         false => vec![file.clone()],
     });
-    let sections = with_defaults(files.flat_map(|file| sections(&file)));
+    files.flat_map(|file| sections(&file)).collect()
+}
+
+fn pools(files: &[Utf8PathBuf], names: &[String]) -> Pools {
+    let sections = with_defaults(all_sections(files).into_iter());
     let closing: Vec<_> = sections
         .iter()
         .filter(|section| section.name() == "frontend")

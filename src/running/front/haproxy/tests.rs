@@ -61,3 +61,18 @@ fn settings_that_do_not_name_the_instance_tell_nothing() {
         Pools::Unknown
     );
 }
+
+#[test]
+fn a_line_that_shuts_it_in_is_found_with_its_place() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = Utf8Path::from_path(directory.path())
+        .unwrap()
+        .join("haproxy.cfg");
+    std::fs::write(&file, "global\n  # chroot /x\n  chroot /var/lib/haproxy\n").unwrap();
+    assert_eq!(
+        chroot(std::slice::from_ref(&file)),
+        Some(format!("`chroot /var/lib/haproxy` in `{file}` line 3"))
+    );
+    std::fs::write(&file, "global\ndefaults\n  chroot /x\n").unwrap();
+    assert_eq!(chroot(&[file]), None);
+}

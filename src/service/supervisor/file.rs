@@ -1,0 +1,163 @@
+//! The file of a program: made from a template of the release, marked with the site it belongs to,
+//! and looked through before supervisor reads it.
+
+use std::collections::BTreeMap;
+
+use camino::Utf8Path;
+use minijinja::{Environment, UndefinedBehavior, Value};
+
+use crate::error::{Error, Result};
+
+/// How the first line of such a file begins; behind it stands the root of its site.
+const MARK: &str = "; written by zdd for ";
+
+/// What a template may name.
+#[derive(Debug, Clone)]
+pub struct Facts {
+    /// The name of the program with its release.
+    pub program: String,
+    /// Names and values, in the words of the documentation.
+    pub texts: Vec<(&'static str, String)>,
+    /// What the settings add, as `values.NAME`.
+    pub values: BTreeMap<String, String>,
+}
+
+/// The text of a program's file.
+///
+/// # Errors
+/// When the template is not one, names something that is not there, or makes the file of another
+/// program.
+pub fn render(template: &str, path: &Utf8Path, root: &Utf8Path, facts: &Facts) -> Result<String> {
+    let what = || format!("cannot make the file of `{}` from `{path}`", facts.program);
+    let mut environment = Environment::new();
+    environment.set_undefined_behavior(UndefinedBehavior::Strict);
+    let mut names: BTreeMap<String, Value> = BTreeMap::new();
+    names.insert("program".to_owned(), Value::from(facts.program.clone()));
+    for (name, text) in &facts.texts {
+        names.insert((*name).to_owned(), Value::from(text.clone()));
+    }
+    names.insert("values".to_owned(), Value::from(facts.values.clone()));
+    let rendered = environment
+        .template_from_str(template)
+        .and_then(|template| template.render(Value::from(names)))
+        .map_err(|error| {
+            let known: Vec<&str> = facts.texts.iter().map(|(name, _)| *name).collect();
+            let hint = format!(
+                "a template may name {}, program and values.NAME",
+                known.join(", ")
+            );
+            Error::failed(what()).cause(in_one_line(&error)).hint(hint)
+        })?;
+    let text = format!("{MARK}{root}\n{}\n", rendered.trim_end());
+    check(&text, &facts.program)?;
+    Ok(text)
+}
+
+/// Whether a file was written for the site at `root`. A file without a mark is nobody's.
+pub(super) fn belongs_to(text: &str, root: &Utf8Path) -> bool {
+    let mark = text.lines().next().and_then(|line| line.strip_prefix(MARK));
+    mark.is_some_and(|of| of == root.as_str())
+}
+
+/// The file names this program and no other one, and lets supervisor start it.
+///
+/// # Errors
+/// When it does not.
+pub(super) fn check(text: &str, program: &str) -> Result<()> {
+    let lines = || text.lines().map(str::trim);
+    let section = |line: &'_ str| {
+        let inner = line.strip_prefix('[')?.split(']').next()?;
+        Some(inner.trim().to_owned())
+    };
+    let wanted = format!("program:{program}");
+    let sections: Vec<String> = lines().filter_map(section).collect();
+    if let Some(other) = sections.iter().find(|section| **section != wanted) {
+        let what = format!("the file of `{program}` has a section `[{other}]`");
+        return Err(Error::failed(what).hint("write `[program:{{ program }}]`, and no other one"));
+    }
+    if sections.is_empty() {
+        let what = format!("the file of `{program}` has no section");
+        return Err(Error::failed(what).hint("begin it with `[program:{{ program }}]`"));
+    }
+    let value = |key: &str| {
+        lines().find_map(|line| {
+            let (name, value) = line.split_once(['=', ':'])?;
+            let value = value.split(" ;").next().unwrap_or_default();
+            (name.trim() == key).then(|| value.trim().to_owned())
+        })
+    };
+    let autostart = value("autostart").unwrap_or_default().to_ascii_lowercase();
+    if ["false", "no", "off", "0"].contains(&autostart.as_str()) {
+        let what = format!("`{program}` would not come back after a reboot");
+        return Err(Error::failed(what)
+            .cause(format!("its file says `autostart={autostart}`"))
+            .hint("write `autostart=true`: zdd removes the file of a release that is left"));
+    }
+    Ok(())
+}
+
+/// The error of the engine, with its place.
+fn in_one_line(error: &minijinja::Error) -> String {
+    let text = error.to_string();
+    text.lines()
+        .next()
+        .unwrap_or_default()
+        .replace("<string>", "line")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEMPLATE: &str = "[program:{{ program }}]\ncommand={{ release_path }}/serve \
+                            --workers {{ values.workers }}\nautostart=true\n";
+
+    fn rendered(template: &str) -> Result<String> {
+        let facts = Facts {
+            program: "hc-20261122014228".to_owned(),
+            texts: vec![("release_path", "/srv/releases/20261122014228".to_owned())],
+            values: BTreeMap::from([("workers".to_owned(), "3".to_owned())]),
+        };
+        render(template, "supervisor.conf".into(), "/srv".into(), &facts)
+    }
+
+    #[test]
+    fn a_template_becomes_the_file_of_one_release() {
+        let text = rendered(TEMPLATE).unwrap();
+        assert_eq!(
+            text,
+            "; written by zdd for /srv\n[program:hc-20261122014228]\n\
+             command=/srv/releases/20261122014228/serve --workers 3\nautostart=true\n"
+        );
+        assert!(belongs_to(&text, "/srv".into()));
+        assert!(!belongs_to(&text, "/srv/other".into()));
+        assert!(!belongs_to("[program:hc]\n", "/srv".into()));
+    }
+
+    #[test]
+    fn a_name_that_is_not_there_is_no_empty_text() {
+        for line in ["{{ relase_path }}", "{{ values.threads }}", "{% if %}"] {
+            let error = rendered(&format!("{TEMPLATE}environment=A=\"{line}\"\n")).unwrap_err();
+            assert!(error.what.contains("supervisor.conf"), "{error}");
+            assert!(error.cause.unwrap().contains("4"), "{line}");
+            assert!(error.hint.unwrap().contains("release_path"));
+        }
+    }
+
+    #[test]
+    fn a_file_of_other_programs_is_refused() {
+        for (template, says) in [
+            ("[program:hc]\n", "`[program:hc]`"),
+            ("[program:{{ program }}]\n[group:all]\n", "`[group:all]`"),
+            ("command=x\n", "no section"),
+            (
+                "[program:{{ program }}]\nautostart = False ; later\n",
+                "after a reboot",
+            ),
+        ] {
+            let error = rendered(template).unwrap_err();
+            assert!(error.what.contains(says), "{error}");
+            assert!(error.hint.is_some());
+        }
+    }
+}

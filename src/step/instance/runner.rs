@@ -1,0 +1,144 @@
+//! What runs a copy: systemd by a unit, supervisor by a program, or zdd itself by a process. All
+//! that differs between them begins here; their own files have the rest.
+
+use super::{Begun, Instance, own_process, own_program, own_unit};
+use crate::error::Result;
+use crate::host::signal::Patience;
+use crate::host::ticks::Ticks;
+use crate::report::Report;
+use crate::running::Processes;
+use crate::service::{Program, Unit};
+use crate::step::unit_logs::condensed;
+use crate::step::{Stage, name_of};
+
+/// How many of its last lines explain a failure.
+const LINES: usize = 20;
+
+/// What runs a copy.
+#[derive(Debug)]
+pub enum Runner {
+    /// systemd.
+    Unit(Unit),
+    /// supervisor.
+    Program(Program),
+    /// zdd itself.
+    Process,
+}
+
+impl Instance {
+    /// What runs it.
+    pub fn runner(&self) -> Runner {
+        let release = self.release.as_str();
+        let unit = Unit::instance_of(&self.service, release).or_else(|| Unit::of(&self.service));
+        match (unit, Program::of(&self.service, release)) {
+            (Some(unit), _) => Runner::Unit(unit),
+            (None, Some(program)) => Runner::Program(program),
+            (None, None) => Runner::Process,
+        }
+    }
+
+    /// How messages name it.
+    pub fn name(&self) -> String {
+        match self.runner() {
+            Runner::Unit(unit) => unit.name().to_owned(),
+            Runner::Program(program) => program.name().to_owned(),
+            Runner::Process => name_of(&self.service),
+        }
+    }
+
+    /// Whether it runs now.
+    ///
+    /// # Errors
+    /// When systemd or supervisor cannot be asked, or the pid file not be read.
+    pub fn is_running(&self) -> Result<bool> {
+        match self.runner() {
+            Runner::Unit(unit) => Ok(unit.state()?.is_active()),
+            Runner::Program(program) => Ok(program.state()?.is_up()),
+            Runner::Process => Ok(own_process::running(self)?.is_some()),
+        }
+    }
+
+    /// All its processes now.
+    ///
+    /// # Errors
+    /// When it does not run.
+    pub fn processes(&self) -> Result<Processes> {
+        match self.runner() {
+            Runner::Unit(unit) => own_unit::processes(&unit),
+            Runner::Program(program) => own_program::processes(&program),
+            Runner::Process => own_process::processes(self),
+        }
+    }
+
+    /// Starts it at a boot, where systemd or supervisor run it; a process needs its environment.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn enable_and_start(&self, patience: &Patience) -> Result<()> {
+        match self.runner() {
+            Runner::Unit(unit) => {
+                own_unit::enable_and_start(&unit, self.switch_timeout(), patience)
+            }
+            Runner::Program(program) => own_program::begin(self, &program, false, patience),
+            Runner::Process => Ok(()),
+        }
+    }
+
+    /// How it stands before anything is done.
+    pub(super) fn find(&self) -> Result<Begun> {
+        match self.runner() {
+            Runner::Unit(unit) => own_unit::find(&unit),
+            Runner::Program(program) => Ok(Begun {
+                ran: program.state()?.is_up(),
+                was_enabled: program.is_written(),
+            }),
+            Runner::Process => Ok(Begun {
+                ran: self.is_running()?,
+                was_enabled: true,
+            }),
+        }
+    }
+
+    /// Lets it start at boot, and starts it, as far as that is not so.
+    pub(super) fn begin(&self, stage: &Stage<'_>, begun: Begun) -> Result<()> {
+        let patience = stage.patience();
+        match self.runner() {
+            Runner::Unit(unit) => own_unit::begin(self, &unit, begun.ran, &patience),
+            Runner::Program(program) => own_program::begin(self, &program, begun.ran, &patience),
+            Runner::Process if begun.ran => Ok(()),
+            Runner::Process => own_process::begin(self, stage),
+        }
+    }
+
+    /// Lets it not be started at boot.
+    pub(super) fn disable(&self, patience: &Patience) -> Result<()> {
+        match self.runner() {
+            Runner::Unit(unit) => own_unit::disable(self, &unit, patience),
+            Runner::Program(program) => own_program::disable(self, &program),
+            Runner::Process => Ok(()),
+        }
+    }
+
+    /// Ends it as it is, and waits for its end.
+    pub(super) fn stop(&self, report: &dyn Report, patience: &Patience) -> Result<()> {
+        match self.runner() {
+            Runner::Unit(unit) => own_unit::stop(self, &unit, report, patience),
+            Runner::Program(program) => own_program::stop(self, &program, report, patience),
+            Runner::Process => own_process::stop(self, report, patience),
+        }
+    }
+
+    /// What it printed last.
+    pub(super) fn last_lines(&self, since: Ticks) -> Vec<String> {
+        match self.runner() {
+            Runner::Unit(unit) => unit.journal_tail(since, LINES),
+            Runner::Program(program) => condensed(program.tail()),
+            Runner::Process => own_process::tail_of(&own_process::log_path(self)),
+        }
+    }
+
+    /// How long it may take to start.
+    pub(super) fn switch_timeout(&self) -> std::time::Duration {
+        self.service.switch_timeout.duration()
+    }
+}

@@ -1,0 +1,77 @@
+//! A copy as it must stay while it is waited for. Both systemd and supervisor start again what
+//! ended, and call it well.
+
+use std::time::{Duration, Instant};
+
+use super::runner::Runner;
+use super::{Instance, own_process};
+use crate::error::Result;
+use crate::host::process::{self, Look};
+use crate::service::{Program, UnitWatch};
+
+/// Supervisor is asked no more often than this, unless a process is gone.
+const ASK_INTERVAL: Duration = Duration::from_millis(300);
+
+/// The instance as it must stay while it is waited for.
+pub(super) enum Watch<'a> {
+    Unit(Box<UnitWatch>),
+    Program(ProgramWatch),
+    Process(&'a Instance),
+}
+
+/// A program from the first process that was seen of it.
+pub(super) struct ProgramWatch {
+    program: Program,
+    pids: Vec<u32>,
+    asked: Instant,
+}
+
+impl<'a> Watch<'a> {
+    pub fn of(instance: &'a Instance) -> Result<Watch<'a>> {
+        Ok(match instance.runner() {
+            Runner::Unit(unit) => {
+                let from = unit.state()?;
+                Watch::Unit(Box::new(unit.watch(from)))
+            }
+            Runner::Program(program) => Watch::Program(ProgramWatch {
+                pids: program.state()?.pids(),
+                program,
+                asked: Instant::now(),
+            }),
+            Runner::Process => Watch::Process(instance),
+        })
+    }
+
+    /// How it ended, if it did.
+    pub fn death(&mut self) -> Option<String> {
+        match self {
+            Watch::Unit(watch) => watch.processes().err().map(|error| error.to_string()),
+            Watch::Program(watch) => watch.death(),
+            Watch::Process(instance) => match own_process::running(instance) {
+                Ok(None) => Some("its process ended".to_owned()),
+                _ => None,
+            },
+        }
+    }
+}
+
+impl ProgramWatch {
+    fn death(&mut self) -> Option<String> {
+        let is_there = |pid: &u32| !matches!(process::stat(*pid), Look::Gone);
+        if self.pids.iter().all(is_there) && self.asked.elapsed() < ASK_INTERVAL {
+            return None;
+        }
+        let state = self.program.state().ok()?;
+        self.asked = Instant::now();
+        if !state.is_up() {
+            return Some(state.in_words());
+        }
+        let pids = state.pids();
+        if self.pids.is_empty() {
+            self.pids = pids;
+        } else if self.pids != pids {
+            return Some("it ended, and supervisor started it again".to_owned());
+        }
+        None
+    }
+}
