@@ -5,8 +5,9 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 use super::Context;
 use super::release::Request;
+use super::switching::refuse;
 use crate::config::git_url;
-use crate::error::{Error, Finding, Result};
+use crate::error::{Error, ErrorKind, Finding, Result};
 use crate::host::signal::Patience;
 use crate::host::tree::measure::Room;
 use crate::site::{History, Record};
@@ -202,26 +203,18 @@ fn takes_the_same(context: &Context<'_>, live: &Record) -> bool {
 ///
 /// # Errors
 /// All of it.
-pub fn refuse_with<T>(findings: Vec<Finding>, found: Result<T>) -> Result<T> {
-    match found {
-        Ok(found) => super::switching::refuse(findings).map(|()| found),
-        Err(error) if findings.is_empty() && error.findings.is_empty() => {
-            let finding = Finding {
-                hint: error.hint.clone(),
-                ..Finding::new(error.to_string())
-            };
-            Err(Error {
-                findings: vec![finding],
-                ..error
-            })
-        }
-        Err(error) => {
-            let mut findings = findings;
-            findings.push(Finding::from(error));
-            Err(super::switching::refuse(findings)
-                .err()
-                .unwrap_or_else(|| Error::failed("")))
-        }
+pub fn refuse_with<T>(mut findings: Vec<Finding>, found: Result<T>) -> Result<T> {
+    let error = match found {
+        Ok(found) => return refuse(findings).map(|()| found),
+        Err(error) => error,
+    };
+    findings.push(Finding {
+        hint: error.hint.clone(),
+        ..Finding::new(error.to_string())
+    });
+    match findings.len() {
+        1 => Err(Error { findings, ..error }),
+        _ => Err(Error::from_findings(ErrorKind::Failed, findings)),
     }
 }
 

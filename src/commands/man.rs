@@ -21,7 +21,7 @@ const FILES: [(&str, &str); 9] = [
     ("shared/", "files and directories that all releases use"),
     (
         "cache/",
-        "build outputs shared by releases with the same inputs",
+        "what can be made again: the mirrors of git repositories",
     ),
     (
         "revisions.log",
@@ -54,7 +54,7 @@ const ENVIRONMENT: [(&str, &str); 5] = [
 ];
 
 /// What people do most.
-const EXAMPLES: [(&str, &str); 5] = [
+const EXAMPLES: [(&str, &str); 6] = [
     ("zdd release", "put the code that zdd.toml names live"),
     (
         "zdd release ./app --root /var/www/myapp",
@@ -63,6 +63,10 @@ const EXAMPLES: [(&str, &str); 5] = [
     (
         "zdd release --dry-run",
         "say what would be done, and change nothing",
+    ),
+    (
+        "zdd release --ref v1.2.3",
+        "put this branch, tag or commit of a git source live",
     ),
     (
         "zdd rollback",

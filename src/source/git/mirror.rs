@@ -88,16 +88,15 @@ impl<'a> Mirror<'a> {
 
     /// Sees to it that a commit is here, whole: fetches what is missing, and makes the mirror anew
     /// when it is damaged. `specs` are other names of it, for a repository that gives no commit by
-    /// its number. Whether something was fetched.
+    /// its number.
     ///
     /// # Errors
     /// In git's own words, when the repository does not give it.
-    pub fn bring(&self, id: &str, specs: &[&str]) -> Result<bool> {
+    pub fn bring(&self, id: &str, specs: &[&str]) -> Result<()> {
         if self.survey(id, None)?.is_some() {
-            return Ok(false);
+            return Ok(());
         }
-        self.mending(&|| self.fetch_commit(id, specs))?;
-        Ok(true)
+        self.mending(&|| self.fetch_commit(id, specs))
     }
 
     /// Fetches all branches and tags.

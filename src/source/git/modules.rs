@@ -71,11 +71,9 @@ pub(super) fn fetch(
         let began = std::time::Instant::now();
         let what = format!("{} ({}) from {}", module.path, brief(id), remote.shown());
         fetching.report.started("Fetching", &what);
-        let is_new = mirror.bring(id, &[]).map_err(failed)?;
-        if is_new {
-            let elapsed = Some(began.elapsed());
-            fetching.report.finished("Fetched", &what, elapsed);
-        }
+        mirror.bring(id, &[]).map_err(failed)?;
+        let elapsed = Some(began.elapsed());
+        fetching.report.finished("Fetched", &what, elapsed);
         let survey = mirror.survey(id, None)?.unwrap_or_default();
         room.bytes += survey.room.bytes;
         room.inodes += survey.room.inodes;

@@ -21,7 +21,7 @@ const SSH_OPTIONS: &str =
 
 /// Variables of the caller that git may see when it talks to a repository. All others that begin
 /// with `GIT_` are about the caller's own repository: in a `post-receive` hook, say.
-const KEPT: [&str; 9] = [
+const KEPT: [&str; 7] = [
     "GIT_EXEC_PATH",
     "GIT_SSH_VARIANT",
     "GIT_PROXY_COMMAND",
@@ -29,12 +29,15 @@ const KEPT: [&str; 9] = [
     "GIT_CONFIG_SYSTEM",
     "GIT_CONFIG_NOSYSTEM",
     "GIT_CONFIG_COUNT",
-    "GIT_CONFIG_KEY_",
-    "GIT_CONFIG_VALUE_",
 ];
 
-/// The same for groups of variables.
-const KEPT_GROUPS: [&str; 2] = ["GIT_SSL_", "GIT_HTTP_"];
+/// The same for all that begin so.
+const KEPT_GROUPS: [&str; 4] = [
+    "GIT_CONFIG_KEY_",
+    "GIT_CONFIG_VALUE_",
+    "GIT_SSL_",
+    "GIT_HTTP_",
+];
 
 /// A repository somewhere, and how it may be reached.
 #[derive(Debug, Clone, Copy)]
@@ -54,11 +57,9 @@ impl Remote<'_> {
     /// git as the caller has set it up, about to talk to this repository.
     pub fn command(&self, patience: &Patience, timeout: Duration) -> Command {
         let mut variables = environment(&|name| {
-            KEPT.iter().any(|kept| match kept.strip_suffix('_') {
-                Some(_) => name.starts_with(kept),
-                None => name == *kept,
-            }) || KEPT_GROUPS.iter().any(|group| name.starts_with(group))
+            KEPT.contains(&name) || KEPT_GROUPS.iter().any(|group| name.starts_with(group))
         });
+        let ssh = ssh_command(&variables, patience);
         let is_allowed = |protocol: &&str| self.may_be_local || *protocol != "file";
         let protocols = git_url::PROTOCOLS.iter().copied().filter(is_allowed);
         let protocols = protocols.collect::<Vec<_>>().join(":");
@@ -69,7 +70,7 @@ impl Remote<'_> {
         set("SSH_ASKPASS", "");
         set("SSH_ASKPASS_REQUIRE", "never");
         set("GCM_INTERACTIVE", "never");
-        set("GIT_SSH_COMMAND", &ssh_command(patience));
+        set("GIT_SSH_COMMAND", &ssh);
         command(variables).timeout(timeout)
     }
 
@@ -201,12 +202,11 @@ fn environment(is_kept: &dyn Fn(&str) -> bool) -> Vec<(OsString, OsString)> {
 }
 
 /// The caller's own way to run ssh, told not to ask.
-fn ssh_command(patience: &Patience) -> String {
+fn ssh_command(variables: &[(OsString, OsString)], patience: &Patience) -> String {
     let variable = |name| std::env::var(name).ok().filter(|text| !text.is_empty());
     let configured = || {
-        let command = Command::new("git")
-            .args(["config", "--get", "core.sshCommand"])
-            .cwd("/");
+        let command = command(variables.to_vec());
+        let command = command.args(["config", "--get", "core.sshCommand"]);
         let finished = command.capture(patience).ok()?;
         let line = finished.stdout.trim().to_owned();
         (finished.ending.is_success() && !line.is_empty()).then_some(line)

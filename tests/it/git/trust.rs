@@ -65,6 +65,11 @@ fn no_other_program_is_run_for_an_address() {
         &format!("url.ext::sh -c '{line}' .insteadOf"),
         "https://example.com/",
     );
+    // Not even where the settings of git allow it.
+    let release = release
+        .env("GIT_CONFIG_COUNT", "2")
+        .env("GIT_CONFIG_KEY_1", "protocol.allow")
+        .env("GIT_CONFIG_VALUE_1", "always");
     release.run().exits(1).says("transport 'ext' not allowed");
     assert!(!mark.exists());
     has_nothing(&site);
@@ -158,4 +163,76 @@ fn a_repository_of_another_user_is_refused_with_the_line_to_change() {
         .env("HOME", &home);
     change.run().exits(0);
     release().exits(0);
+}
+
+#[test]
+fn no_filter_and_no_attribute_of_the_caller_has_a_part_in_a_release() {
+    let (site, repository) = site_of("");
+    repository.file(".gitattributes", "*.bin filter=lfs\n");
+    let pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 5\n";
+    repository.file("big.bin", pointer);
+    repository.push();
+    let home = site.scratch().join("home");
+    fs::create_dir(&home).unwrap();
+    let attributes = home.join("attributes");
+    fs::write(&attributes, "version export-ignore\n").unwrap();
+    let filter = "[filter \"lfs\"]\nsmudge = echo smudged\nrequired = true\n";
+    let settings = format!(
+        "[core]\nattributesFile = {}\n{filter}",
+        attributes.display()
+    );
+    fs::write(home.join(".gitconfig"), settings).unwrap();
+    let output = site.zdd("release").env("HOME", &home).run().exits(0);
+    output
+        .says("`big.bin` only stands for a file that Git LFS keeps")
+        .says("(1 file)");
+    assert_eq!(text(site.root.join("current/big.bin")), pointer);
+    assert_eq!(site.version().as_deref(), Some("v1"));
+}
+
+#[test]
+fn a_link_called_revision_is_not_followed() {
+    let (site, repository) = site_of("");
+    let outside = site.scratch().join("outside");
+    fs::write(&outside, "precious").unwrap();
+    for name in ["REVISION", "REVISION_TIME"] {
+        std::os::unix::fs::symlink(&outside, repository.work.join(name)).unwrap();
+    }
+    let id = repository.push();
+    site.does("release")
+        .says("the link `REVISION` leads out of the release");
+    assert_eq!(text(outside), "precious");
+    assert_eq!(text(site.root.join("current/REVISION")), format!("{id}\n"));
+}
+
+#[test]
+fn nobody_is_asked_for_a_password() {
+    use std::io::{Read, Write};
+
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let _ = stream.read(&mut [0; 4096]);
+            let _ = stream.write_all(
+                b"HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic realm=\"x\"\r\n\
+                  Content-Length: 0\r\nConnection: close\r\n\r\n",
+            );
+        }
+    });
+    let site = Site::new(&format!("[source]\ngit = \"http://{address}/x.git\"\n"));
+    let asking = site.scratch().join("asking");
+    let mark = site.scratch().join("mark");
+    fs::write(&asking, format!("#!/bin/sh\ntouch {}\n", mark.display())).unwrap();
+    fs::set_permissions(&asking, fs::Permissions::from_mode(0o755)).unwrap();
+    let release = ["GIT_ASKPASS", "SSH_ASKPASS"]
+        .iter()
+        .fold(site.zdd("release"), |zdd, name| zdd.env(name, &asking));
+    let output = release.run().exits(1);
+    output
+        .says("terminal prompts disabled")
+        .says("a deploy key or a credential helper");
+    assert!(!mark.exists());
+    has_nothing(&site);
 }
