@@ -20,9 +20,8 @@ pub(super) fn traps(
     live: Option<&Instance>,
 ) -> Vec<Trap> {
     let instance = live.unwrap_or(next);
-    let named = next.service.socket.as_deref().and_then(Utf8Path::file_name);
-    let has_one_name = named.is_some_and(|name| !name.contains("%i"));
-    let address = instance.address().filter(|_| has_one_name);
+    let is_named = next.service.socket.is_some();
+    let address = instance.address().filter(|_| is_named);
     let (Some(socket), Some(address)) = (instance.path_through_current(), address) else {
         return Vec::new();
     };

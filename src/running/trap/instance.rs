@@ -102,15 +102,6 @@ impl Template<'_> {
             );
             return Some(self.view.trap(Level::Error, what, change));
         }
-        let name = socket.file_name().unwrap_or_default();
-        if name.contains(&facts.release) {
-            let what = format!(
-                "the name of its socket, `{}`, is another one in each release: no proxy can have it \
-                 in its settings",
-                self.with_percent_i(name)
-            );
-            return Some(self.view.trap(Level::Error, what, change));
-        }
         if is_temporary {
             let what = "a proxy with a `/tmp` of its own (Debian's Caddy) does not find its socket";
             return Some(self.view.trap(Level::Note, what.to_owned(), change));

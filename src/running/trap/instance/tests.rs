@@ -237,15 +237,20 @@ fn signals_that_do_not_end_a_server_gracefully_are_said() {
 }
 
 #[test]
-fn a_socket_that_has_the_release_in_its_name_and_a_foreign_group_are_said() {
-    let found = trap(|facts| facts.socket = Some("/run/app/app-20260101000000.sock".into()));
-    assert_eq!(found.level, Level::Error);
-    assert!(found.what.contains("`app-%i.sock`"), "{}", found.what);
-    assert!(
-        found.change.contains("/run/app/%i/app.sock"),
-        "{}",
-        found.change
-    );
+fn a_socket_may_have_the_release_in_its_name_but_not_in_a_directory_of_all() {
+    let mut facts = good();
+    facts.socket = Some("/srv/sockets/app-20260101000000.sock".into());
+    assert_eq!(predict(&facts, &paths()), []);
+    let found = trap(|facts| {
+        facts.socket = Some("/run/app/20260101000000.sock".into());
+        facts.runtime_directories = vec!["/run/app".into()];
+    });
+    let says = "socket = \"/run/app/%i/app.sock\"";
+    assert!(found.change.contains(says), "{}", found.change);
+}
+
+#[test]
+fn a_group_that_hides_the_processes_is_said() {
     let found = trap(|facts| facts.foreign_group = Some("www-data".to_owned()));
     assert!(found.what.contains("`Group=www-data`"), "{}", found.what);
 }
