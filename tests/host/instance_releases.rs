@@ -192,7 +192,7 @@ fn thirty() {
     assert_eq!(site.instances(), std::slice::from_ref(&current));
     assert_eq!(site.enabled_instances(), std::slice::from_ref(&current));
     assert_eq!(site.sh("ls /run/myapp").stdout.trim(), current);
-    let units = "systemctl list-units --all --plain --no-legend 'myapp@*' 'zdd-*' | wc -l";
+    let units = "systemctl list-units --plain --no-legend 'myapp@*' 'zdd-*' | wc -l";
     assert_eq!(site.sh(units).stdout.trim(), "1", "a unit is left");
     let masters = "pgrep --full --count --parent 1 'gunicorn.*app.sock'";
     assert_eq!(site.sh(masters).stdout.trim(), "1", "a process is left");
