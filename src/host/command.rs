@@ -272,6 +272,11 @@ impl Command {
         if let Some(directory) = &self.cwd {
             command.current_dir(directory);
         }
+        // Whatever runs before exec makes the standard library fork. Its other way, posix_spawn,
+        // resets the handlers before the child has left the group of the caller's terminal, and a
+        // SIGHUP of that moment would end it.
+        // SAFETY: it does nothing.
+        unsafe { command.pre_exec(|| Ok(())) };
         if self.ends_with_caller {
             let tie = || Ok(nix::sys::prctl::set_pdeathsig(Signal::SIGTERM)?);
             // SAFETY: only a system call between fork and exec.

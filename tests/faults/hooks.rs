@@ -144,8 +144,13 @@ pub fn an_orphan_hook_is_named_until_it_ends() {
 }
 
 pub fn a_terminal_that_goes_away_stops_nothing() {
-    for point in POINTS {
-        let site = site_with(point, "cp version built; sleep 0.3");
+    // The first moment is that in which hooks are about to be started.
+    for point in POINTS.into_iter().chain(["the first moment"; 3]) {
+        let site = Site::new(&settings::started());
+        site.release("v1");
+        let reached = site.scratch().join("reached");
+        let line = format!("cp version built; touch {}; sleep 0.3", reached.display());
+        site.settings(&settings::started_with_hook(point, &line));
         site.code("v2");
         let line = format!(
             "'{}' --root '{}' release '{}'",
@@ -161,10 +166,11 @@ pub fn a_terminal_that_goes_away_stops_nothing() {
         let terminal = program.spawn();
         let log = site.root.join(".zdd/journal.jsonl");
         let begun = std::time::Instant::now();
-        while !fs::read_to_string(&log)
-            .unwrap_or_default()
-            .contains(&format!("\"{point}\""))
-        {
+        let sign = match POINTS.contains(&point) {
+            true => &reached,
+            false => &log,
+        };
+        while !sign.exists() {
             assert!(
                 begun.elapsed() < Duration::from_secs(20),
                 "{point} never came"
