@@ -9,7 +9,7 @@ use crate::error::Result;
 /// Tells one worker after the other, in file order.
 ///
 /// # Errors
-/// As telling and proving a web service.
+/// As telling and proving a web service; when a worker ends in its first second.
 pub fn run(stage: &mut Stage<'_>) -> Result<()> {
     for place in stage.services_of(Role::Worker) {
         let service = &stage.mission.config.service[place];
@@ -21,6 +21,7 @@ pub fn run(stage: &mut Stage<'_>) -> Result<()> {
         } else {
             tell::tell(stage, place)?;
             prove::prove(stage, place)?;
+            worker::stays_told(stage, place)?;
         }
         let after = worker::queue(stage, place, &release);
         if let (Some(before), Some(after)) = (&before, &after) {

@@ -1,15 +1,24 @@
 //! Background workers: of each one copy runs at a time. The old one is told to take no further
 //! jobs, ended and waited for before the new one starts.
 
+use std::time::{Duration, Instant};
+
 use serde::{Deserialize, Serialize};
 
 use super::instance::{self, Instance, disable, stop_at_once};
 use super::tell::{self, How};
 use super::{Stage, name_of, surroundings};
 use crate::config::schema::Service;
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::host::command::Command;
+use crate::service::Unit;
 use crate::site::ReleaseId;
+
+/// How long a worker must run to count as started.
+const STAY_TIME: Duration = Duration::from_secs(1);
+
+/// How often it is looked meanwhile.
+const LOOK_INTERVAL: Duration = Duration::from_millis(50);
 
 /// More of what a `queue` line prints is not kept.
 const QUEUE_CHARACTERS: usize = 2_000;
@@ -73,6 +82,45 @@ pub fn hand_over(stage: &mut Stage<'_>, place: usize) -> Result<()> {
         end(stage, &old)?;
     }
     instance::run(stage, place)
+}
+
+/// Waits until the worker that was just told has run for a while: it answers nobody, and its
+/// process shows the new release before it has loaded any of it.
+///
+/// # Errors
+/// When it ended meanwhile, or an interrupt came.
+pub fn stays_told(stage: &Stage<'_>, place: usize) -> Result<()> {
+    let Some(unit) = Unit::of(&stage.mission.config.service[place]) else {
+        return Ok(());
+    };
+    let from = unit.state()?;
+    let mut watch = unit.watch(from);
+    let mut death = || watch.processes().err().map(|error| error.to_string());
+    stays_up(stage, unit.name(), &mut death)
+}
+
+/// Looks for a second whether something ended; `death` tells how it did.
+///
+/// # Errors
+/// When it ended, or an interrupt came.
+pub fn stays_up(
+    stage: &Stage<'_>,
+    name: &str,
+    death: &mut dyn FnMut() -> Option<String>,
+) -> Result<()> {
+    let until = Instant::now() + STAY_TIME;
+    loop {
+        if let Some(text) = death() {
+            return Err(Error::failed(format!("`{name}` did not stay up")).cause(text));
+        }
+        if Instant::now() >= until {
+            return Ok(());
+        }
+        if !stage.patience().sleep(LOOK_INTERVAL) {
+            let what = format!("interrupted while watching `{name}`");
+            return Err(Error::new(ErrorKind::Interrupted, what));
+        }
+    }
 }
 
 /// Ends the copy of the release that is taken back, and starts the old one again.

@@ -16,7 +16,7 @@ use crate::host::socket::Address;
 use crate::host::ticks::Ticks;
 use crate::report::Event;
 use crate::running::Processes;
-use crate::step::{Stage, prove};
+use crate::step::{Stage, prove, worker};
 
 /// How often it is looked whether an instance listens.
 const LOOK_INTERVAL: Duration = Duration::from_millis(50);
@@ -24,9 +24,6 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(50);
 /// How long something that speaks no HTTP must be connected to, with its processes unchanged, to
 /// count as ready.
 const MUTE_TIME: Duration = Duration::from_secs(2);
-
-/// How long a worker must run to count as started.
-const STAY_TIME: Duration = Duration::from_secs(1);
 
 /// Looks whether an instance died; a text says how.
 type Died<'a> = dyn Fn() -> Option<String> + 'a;
@@ -47,7 +44,10 @@ pub(super) fn run(stage: &mut Stage<'_>, instance: &Instance) -> Result<()> {
         .begin(stage, begun)
         .and_then(|()| match instance.service.role {
             Role::Web => await_answer(stage, instance),
-            Role::Worker => stays_up(stage, instance),
+            Role::Worker => {
+                let mut watch = Watch::of(instance)?;
+                worker::stays_up(stage, &name, &mut || watch.death())
+            }
         })
         .and_then(|()| await_running(stage, instance))
         .map_err(|error| with_last_lines(error, instance, since))?;
@@ -64,23 +64,6 @@ pub(super) fn run(stage: &mut Stage<'_>, instance: &Instance) -> Result<()> {
         Kind::Unit => Ok(()),
         _ => prove::prove(stage, instance.place),
     }
-}
-
-/// A worker answers nobody: it must not end while it loads its code.
-fn stays_up(stage: &Stage<'_>, instance: &Instance) -> Result<()> {
-    let until = Instant::now() + STAY_TIME;
-    let mut watch = Watch::of(instance)?;
-    let name = instance.name();
-    while Instant::now() < until {
-        if let Some(text) = watch.death() {
-            return Err(Error::failed(format!("`{name}` did not stay up")).cause(text));
-        }
-        if !stage.patience().sleep(LOOK_INTERVAL) {
-            let what = format!("interrupted while watching `{name}`");
-            return Err(Error::new(ErrorKind::Interrupted, what));
-        }
-    }
-    Ok(())
 }
 
 /// Supervisor calls a program running when it has stayed up for its `startsecs`.
