@@ -1,12 +1,14 @@
 //! Other programs: run with a timeout, in their own process group, with a bounded memory of what
 //! they print. The whole group ends with the timeout or the interrupt.
 
+mod bare_text;
 mod reading;
 
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::Path;
 use std::process::{Child, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::thread;
@@ -259,6 +261,7 @@ impl Command {
     /// descriptors.
     fn prepared(&self) -> io::Result<std::process::Command> {
         descriptors::keep_private();
+        bare_text::refuse(Path::new(&self.program))?;
         let mut command = std::process::Command::new(&self.program);
         command
             .args(&self.args)
