@@ -1,11 +1,15 @@
 //! zdd killed from inside its own hooks: once, and by a hook that kills it every time.
 
 use std::fs;
+use std::os::unix::process::CommandExt;
 use std::time::Duration;
+
+use nix::sys::signal::{Signal, killpg};
 
 use crate::invariants;
 use crate::sandbox::{Program, Site};
 use crate::settings;
+use crate::trace;
 
 /// The points at which a release runs hooks when all goes well, in their order.
 const POINTS: [&str; 6] = ["build", "check", "migrate", "warm", "verify", "finish"];
@@ -144,8 +148,7 @@ pub fn an_orphan_hook_is_named_until_it_ends() {
 }
 
 pub fn a_terminal_that_goes_away_stops_nothing() {
-    // The first moment is that in which hooks are about to be started.
-    for point in POINTS.into_iter().chain(["the first moment"; 3]) {
+    for point in POINTS {
         let site = Site::new(&settings::started());
         site.release("v1");
         let reached = site.scratch().join("reached");
@@ -166,18 +169,14 @@ pub fn a_terminal_that_goes_away_stops_nothing() {
         let terminal = program.spawn();
         let log = site.root.join(".zdd/journal.jsonl");
         let begun = std::time::Instant::now();
-        let sign = match POINTS.contains(&point) {
-            true => &reached,
-            false => &log,
-        };
-        while !sign.exists() {
+        while !reached.exists() {
             assert!(
                 begun.elapsed() < Duration::from_secs(20),
                 "{point} never came"
             );
             std::thread::sleep(Duration::from_millis(5));
         }
-        terminal.signal(nix::sys::signal::Signal::SIGKILL);
+        terminal.signal(Signal::SIGKILL);
         while log.exists() {
             assert!(
                 begun.elapsed() < Duration::from_secs(30),
@@ -189,6 +188,36 @@ pub fn a_terminal_that_goes_away_stops_nothing() {
         site.does("prune --wait 10s");
         invariants::after_recovery(&site).unwrap();
     }
+}
+
+pub fn hung_up_before_a_hook_has_a_group_of_its_own() {
+    let site = Site::new(&settings::told());
+    site.release("v1");
+    let program = trace::slowed(
+        site.releasing("v2"),
+        "setpgid",
+        Duration::from_millis(200),
+        site.scratch(),
+    );
+    let mut running = program
+        .with(|command| {
+            command.process_group(0);
+        })
+        .spawn();
+    let log = site.root.join(".zdd/journal.jsonl");
+    let mut met = 0;
+    while running.is_running() {
+        // Before it has a journal it need not take a signal.
+        if log.exists() {
+            killpg(running.pid(), Signal::SIGHUP).unwrap();
+            met += 1;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    running.wait().exits(0);
+    assert!(met > 0, "it was never hung up");
+    assert_eq!(site.version().as_deref(), Some("v2"));
+    invariants::after_recovery(&site).unwrap();
 }
 
 /// The next release puts everything in order.

@@ -67,67 +67,80 @@ const SWEEPS: &[Sweep] = &[
     sweep("hang_up::release", told, Release, HANG_UP, 3),
 ];
 
-/// What is tried by hand: its name, and whether it needs a disk of its own and so root.
-const CASES: &[(&str, fn(), bool)] = &[
+/// What a case needs of the machine.
+enum Need {
+    Nothing,
+    Strace,
+    /// A disk of its own, and so root; and strace.
+    Disk,
+}
+
+/// What is tried by hand: its name, and what it needs.
+const CASES: &[(&str, fn(), Need)] = &[
     (
         "hooks::killed_once_in_each_hook",
         hooks::killed_once_in_each_hook,
-        false,
+        Need::Nothing,
     ),
     (
         "hooks::killed_after_the_commit",
         hooks::killed_after_the_commit_nothing_is_undone,
-        false,
+        Need::Nothing,
     ),
     (
         "hooks::killed_forever_in_each_hook",
         hooks::killed_forever_in_each_hook,
-        false,
+        Need::Nothing,
     ),
     (
         "hooks::killed_on_the_way_back",
         hooks::killed_on_the_way_back,
-        false,
+        Need::Nothing,
     ),
     (
         "hooks::orphan_is_named",
         hooks::an_orphan_hook_is_named_until_it_ends,
-        false,
+        Need::Nothing,
     ),
     (
         "hooks::terminal_goes_away",
         hooks::a_terminal_that_goes_away_stops_nothing,
-        false,
+        Need::Nothing,
+    ),
+    (
+        "hooks::hung_up_before_a_group",
+        hooks::hung_up_before_a_hook_has_a_group_of_its_own,
+        Need::Strace,
     ),
     (
         "git::killed_at_any_moment",
         git::killed_at_any_moment_the_next_release_works,
-        false,
+        Need::Nothing,
     ),
     (
         "git::full_disk_in_a_fetch",
         git::a_full_disk_in_a_fetch_changes_nothing_and_leaves_no_pack,
-        true,
+        Need::Disk,
     ),
     (
         "git::very_large_file",
         git::a_very_large_file_is_released_as_it_is,
-        false,
+        Need::Nothing,
     ),
     (
         "disk::full_on_the_way_back",
         disk::a_full_disk_does_not_stop_the_way_back,
-        true,
+        Need::Disk,
     ),
     (
         "disk::full_before_the_switch",
         disk::a_full_disk_before_the_switch_changes_nothing_and_can_be_pruned,
-        true,
+        Need::Disk,
     ),
     (
         "disk::power_cut",
         disk::a_power_cut_leaves_a_complete_release,
-        true,
+        Need::Disk,
     ),
 ];
 
@@ -167,8 +180,12 @@ fn main() -> ExitCode {
     for sweep in SWEEPS {
         trials.push(trial(sweep.name, strace, || run(sweep)));
     }
-    for &(name, case, needs_disk) in CASES {
-        let obstacle = if needs_disk { disk.or(strace) } else { None };
+    for (name, case, need) in CASES {
+        let obstacle = match need {
+            Need::Nothing => None,
+            Need::Strace => strace,
+            Need::Disk => disk.or(strace),
+        };
         let run = move || {
             case();
             Ok(())

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 use crate::sandbox::{Output, Program};
 
@@ -157,6 +158,17 @@ pub fn disturb(program: Program, point: &Point, fault: Fault, scratch: &Path) ->
         _ => text.contains("(INJECTED)"),
     };
     (output, has_struck)
+}
+
+/// The program, each call of this name held back for a while, in all its processes.
+pub fn slowed(program: Program, call: &str, time: Duration, scratch: &Path) -> Program {
+    let log = scratch.join("strace.log");
+    let options = format!(
+        "-f -qq -o {} -e trace={call} -e inject={call}:delay_enter={}",
+        log.display(),
+        time.as_micros()
+    );
+    before(program, &options)
 }
 
 fn before(program: Program, options: &str) -> Program {
