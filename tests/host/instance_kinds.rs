@@ -178,10 +178,11 @@ fn restart_without_socket() {
     );
 }
 
-/// Writes its version to a file as long as it runs.
+/// Writes its version to a file as long as it runs. A bad one dies of something it loads late.
 const WORKER: &str = "import pathlib, sys, time
 version = pathlib.Path('VERSION').read_text().strip()
 if version.startswith('bad'):
+    time.sleep(0.4)
     sys.exit('cannot work')
 while True:
     pathlib.Path('/home/deploy/worked').write_text(version)
