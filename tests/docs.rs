@@ -171,7 +171,7 @@ fn documents() -> Vec<PathBuf> {
         "docs",
         "examples",
         "examples/django-supervisor",
-        "examples/gunicorn",
+        "examples/gunicorn-reload",
         "examples/instance",
         "hooks",
         "tests/host",

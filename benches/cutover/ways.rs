@@ -57,7 +57,7 @@ pub fn run(options: &Options, mut done: impl FnMut(&str)) -> Vec<Row> {
     site.write(
         UNIT,
         &site
-            .program(["cat", "/opt/examples/gunicorn/gunicorn.service"])
+            .program(["cat", "/opt/examples/gunicorn-reload/gunicorn.service"])
             .succeed()
             .stdout,
     );

@@ -33,6 +33,8 @@ mod load;
 mod machine;
 mod outcome;
 mod program;
+mod readme;
+mod readmes;
 mod site;
 mod supervisor_releases;
 mod user_scope;
@@ -62,6 +64,7 @@ fn main() -> ExitCode {
         instance_kinds::CASES,
         instance_recovery::CASES,
         instance_releases::CASES,
+        readmes::CASES,
         supervisor_releases::CASES,
         user_scope::CASES,
         harness::CASES,

@@ -1,4 +1,4 @@
-//! A site of `examples/`, as its README installs it, on a host of its own: `examples/gunicorn`,
+//! A site of `examples/`, as its README installs it, on a host of its own: `examples/gunicorn-reload`,
 //! whose unit is reloaded, or `examples/instance`, each release of which runs its own instance.
 
 use std::ops::Deref;
@@ -39,7 +39,7 @@ impl Site {
         host.sh("
             useradd --create-home --shell /bin/sh --groups systemd-journal deploy
             install -d -o deploy -g deploy /var/www/myapp
-            cd /opt/examples/gunicorn
+            cd /opt/examples/gunicorn-reload
             install -o deploy -g deploy -m 0644 zdd.toml /var/www/myapp/zdd.toml
             install -m 0644 gunicorn.service /etc/systemd/system/gunicorn.service
             install -m 0440 sudoers /etc/sudoers.d/myapp
@@ -50,7 +50,7 @@ impl Site {
         ");
         let site = Site {
             host,
-            example: "/opt/examples/gunicorn",
+            example: "/opt/examples/gunicorn-reload",
         };
         assert!(
             site.read(UNIT)
