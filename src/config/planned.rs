@@ -2,10 +2,9 @@
 //! such: who writes one has read the right words in the wrong version.
 
 /// Where such a key may stand, and which ones.
-const PLANNED: [(&str, &[&str]); 4] = [
+const PLANNED: [(&str, &[&str]); 3] = [
     ("", &["cache", "proxy"]),
     ("source", &["artifact"]),
-    ("shared", &["bridge"]),
     ("service", &["cwd", "pid_file", "stop", "warm"]),
 ];
 

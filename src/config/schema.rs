@@ -109,6 +109,10 @@ pub struct Shared {
     #[serde(alias = "linked_dirs")]
     #[schemars(with = "Vec<String>", extend("x-alias" = "linked_dirs"))]
     pub dirs: Vec<Utf8PathBuf>,
+    /// Directories of the release, for instance of hashed assets, in which files of the previous
+    /// release stay to be found: pages that users loaded before the switch still ask for them.
+    #[schemars(with = "Vec<String>")]
+    pub bridge: Vec<Utf8PathBuf>,
 }
 
 /// What must hold before anything is built.

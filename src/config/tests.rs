@@ -81,6 +81,7 @@ fn every_key_of_the_design_that_is_built_is_read() {
     assert_eq!(config.source.exclude, [".git", "*.log"]);
     assert_eq!(config.shared.files, [".env"]);
     assert_eq!(config.shared.dirs, ["uploads", "logs"]);
+    assert_eq!(config.shared.bridge, ["static"]);
     assert_eq!(config.require.env, ["DATABASE_URL"]);
     assert_eq!(config.require.commands, ["python3"]);
     assert_eq!(config.require.free_space, Some(Size::from_bytes(1 << 30)));

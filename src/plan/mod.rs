@@ -46,11 +46,15 @@ impl Plan {
     }
 }
 
-/// From the dry boot to the last word of the health checks: what releases and rollbacks share.
+/// From the bridge to the last word of the health checks: what releases and rollbacks share.
 fn steps_of_switch(mission: &Mission) -> Vec<Step> {
     let services = || mission.config.service.iter().enumerate();
     let tries = services().filter(|(_, service)| service.dry_boot.is_some());
-    let mut steps: Vec<Step> = tries.map(|(service, _)| Step::Try { service }).collect();
+    let mut steps = Vec::new();
+    if !mission.config.shared.bridge.is_empty() {
+        steps.push(Step::Bridge);
+    }
+    steps.extend(tries.map(|(service, _)| Step::Try { service }));
     let starts = instance::ready_before_flip(mission);
     steps.extend(starts.map(|service| Step::StartInstance { service }));
     steps.push(Step::Hook { point: Point::Warm });

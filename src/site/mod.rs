@@ -2,6 +2,7 @@
 //! and nowhere else.
 
 pub mod adoption;
+pub mod bridged;
 pub mod history;
 pub mod instance;
 pub mod link;
@@ -22,6 +23,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::error::{Context, Error, Result};
 
+pub use bridged::Bridged;
 pub use history::History;
 pub use record::{Record, State};
 pub use release_id::ReleaseId;
@@ -158,6 +160,16 @@ impl Site {
     /// The log of one step of one release.
     pub fn log_path(&self, id: &ReleaseId, step: &str) -> Utf8PathBuf {
         self.logs_dir(id).join(format!("{step}.log"))
+    }
+
+    /// Where is written down which files of a release are another one's.
+    pub fn bridged_dir(&self) -> Utf8PathBuf {
+        self.zdd_dir().join("bridged")
+    }
+
+    /// The same of one release.
+    pub fn bridged_path(&self, id: &ReleaseId) -> Utf8PathBuf {
+        self.bridged_dir().join(format!("{id}.json"))
     }
 
     /// Where processes that zdd started for a release are written down.

@@ -4,6 +4,7 @@
 pub mod advice;
 pub mod before;
 pub mod boot;
+pub mod bridge;
 pub mod crash_watch;
 pub mod create_release;
 pub mod dry_boot;
@@ -37,6 +38,7 @@ pub use mission::{Mission, ServiceBefore};
 pub use stage::{Means, Stage};
 pub use surroundings::Surroundings;
 
+use camino::Utf8PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::config::schema::{Role, Service};
@@ -61,6 +63,8 @@ pub enum Step {
     },
     /// Make every byte durable.
     Seal,
+    /// Give the old and the new release what only the other one has.
+    Bridge,
     /// Boot the new release aside, and end it again.
     Try {
         /// The place of the service.
@@ -87,6 +91,7 @@ impl<'a> Reversible<Stage<'a>> for Step {
             Step::LinkShared => "link_shared",
             Step::Hook { point } => run_hook::step_name(*point),
             Step::Seal => "seal",
+            Step::Bridge => "bridge",
             Step::Try { .. } => "try",
             Step::StartInstance { .. } => "start_instance",
             Step::Switch => SWITCH,
@@ -102,6 +107,7 @@ impl<'a> Reversible<Stage<'a>> for Step {
             Step::LinkShared => link_shared::run(stage),
             Step::Hook { point } => run_hook::run(stage, point),
             Step::Seal => seal::run(stage),
+            Step::Bridge => bridge::run(stage),
             Step::Try { service } => dry_boot::run(stage, service),
             Step::StartInstance { service } => instance::run(stage, service),
             Step::Switch => switch::run(stage),
@@ -113,6 +119,7 @@ impl<'a> Reversible<Stage<'a>> for Step {
     fn undo(&self, stage: &mut Stage<'a>) -> Result<()> {
         match *self {
             Step::Create => create_release::undo(stage),
+            Step::Bridge => bridge::undo(stage),
             Step::StartInstance { service } => instance::undo(stage, service),
             Step::Try { service } => dry_boot::undo(stage, service),
             Step::Switch => switch::undo(stage),
@@ -144,13 +151,8 @@ impl Step {
                 let source = mission.source.as_ref();
                 source.map(ToString::to_string).unwrap_or_default()
             }
-            Step::LinkShared => {
-                let paths = config.shared.files.iter().chain(&config.shared.dirs);
-                paths
-                    .map(ToString::to_string)
-                    .collect::<Vec<_>>()
-                    .join(", ")
-            }
+            Step::LinkShared => listed(config.shared.files.iter().chain(&config.shared.dirs)),
+            Step::Bridge => listed(&config.shared.bridge),
             Step::Hook { point } if mission.skips(*point) => "left out, as asked".to_owned(),
             Step::Hook { point } => run_hook::details(config, *point),
             Step::Try { service } | Step::StartInstance { service } => name(*service),
@@ -178,6 +180,11 @@ impl Step {
             format!(": {details}")
         }
     }
+}
+
+fn listed<'a>(paths: impl IntoIterator<Item = &'a Utf8PathBuf>) -> String {
+    let paths: Vec<&str> = paths.into_iter().map(|path| path.as_str()).collect();
+    paths.join(", ")
 }
 
 /// The name of the step before which nothing changed for users.

@@ -63,7 +63,8 @@ impl Preconditions<'_> {
         let mut files = Vec::new();
         let mut directories = Vec::new();
         for path in links_into(&self.site.release_dir(&live.id), &shared) {
-            if named.files.contains(&path) || named.dirs.contains(&path) {
+            let mut all = named.files.iter().chain(&named.dirs).chain(&named.bridge);
+            if all.any(|it| *it == path) {
                 continue;
             }
             let is_directory = shared.join(&path).is_dir();

@@ -11,7 +11,7 @@ use crate::host::tree::delete::{self, Deleted};
 use crate::report::Report;
 use crate::running::{self, InUse};
 use crate::site::retention::{self, Candidate, Quota};
-use crate::site::{History, ReleaseId, Site, State, TRASH_PREFIX};
+use crate::site::{Bridged, History, ReleaseId, Site, State, TRASH_PREFIX};
 
 /// What was or would be deleted, and why the rest stays.
 #[derive(Debug, Default)]
@@ -145,6 +145,7 @@ fn delete_one(site: &Site, history: &History, id: &ReleaseId) -> Result<u64> {
         record.state = State::Pruned;
         record.save(site)?;
     }
+    Bridged::forget(site, id)?;
     let logs = site.logs_dir(id);
     if logs.is_dir() {
         fs::remove_dir_all(logs)?;

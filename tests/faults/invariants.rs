@@ -170,6 +170,14 @@ pub fn is_complete(site: &Site, id: &str) -> Result<(), String> {
     let version = version.trim();
     let mut files = files_of(version);
     files.push(("built".to_owned(), format!("{version}\n")));
+    if settings(site).contains("mkdir static") {
+        files.push((format!("static/{version}.txt"), format!("{version}\n")));
+        // Its own, that of the release before, and that of one that was taken back.
+        let assets = names_in(&release.join("static"));
+        if assets.len() > 3 {
+            return Err(format!("too many assets in {id}: {assets:?}"));
+        }
+    }
     for (path, text) in files {
         if read(&path) != text {
             return Err(format!("`{path}` of {id} ({version}) is not whole"));
@@ -197,7 +205,9 @@ fn answers(site: &Site) -> Result<(), String> {
 }
 
 fn has_process(site: &Site) -> bool {
-    fs::read_to_string(site.root.join("zdd.toml"))
-        .unwrap()
-        .contains("start = ")
+    settings(site).contains("start = ")
+}
+
+fn settings(site: &Site) -> String {
+    fs::read_to_string(site.root.join("zdd.toml")).unwrap()
 }

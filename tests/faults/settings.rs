@@ -1,12 +1,13 @@
 //! The sites that are disturbed.
 
-/// The hooks at every point, and a shared directory.
+/// The hooks at every point, a shared directory, and one of assets.
 const GROUND: &str = r#"
 keep = 2
 [shared]
 dirs = ["log"]
+bridge = ["static"]
 [hooks]
-build = "cp version built"
+build = "cp version built; mkdir static; cp version static/$(cat version).txt"
 check = "true"
 migrate = "true"
 warm = "true"

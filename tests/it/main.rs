@@ -7,6 +7,7 @@
 mod sandbox;
 
 mod adoption;
+mod bridge;
 mod clock;
 mod config;
 mod cutover;

@@ -34,7 +34,6 @@ fn keys_of_a_later_version_are_called_that() {
         ("", "[[cache]]"),
         ("", "[proxy]"),
         ("[source]\n", "artifact = 'x'"),
-        ("[shared]\n", "bridge = true"),
         ("[[service]]\nstart = 'x'\n", "stop = 'x'"),
         ("[[service]]\nstart = 'x'\n", "pid_file = 'x'"),
         ("[[service]]\nstart = 'x'\n", "warm = 'x'"),

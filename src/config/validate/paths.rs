@@ -117,24 +117,39 @@ impl Judge<'_, '_> {
         for (place, path) in &all {
             self.inside(place, path, "`shared`");
         }
-        let shared: BTreeSet<Utf8PathBuf> = all.iter().map(|(_, path)| path.clone()).collect();
+        let bridged = of_kind(["bridge", "bridge"], &config.shared.bridge);
+        for (place, path) in &bridged {
+            self.inside(place, path, "the release");
+        }
+        self.overlaps(&all, "is shared");
+        self.overlaps(&bridged, "is bridged");
+        for (place, path) in &bridged {
+            let is_outer = |(_, shared): &&(String, Utf8PathBuf)| path.starts_with(shared);
+            if let Some((_, shared)) = all.iter().find(is_outer) {
+                let message = format!("all releases share {}", quoted(shared.as_str()));
+                self.value(place, message)
+                    .hint("nothing there needs a bridge: leave one of them out");
+            }
+        }
+    }
+
+    /// Each path is named once, and none lies in another.
+    fn overlaps(&mut self, all: &[(String, Utf8PathBuf)], is: &str) {
+        let paths: BTreeSet<&Utf8Path> = all.iter().map(|(_, path)| path.as_path()).collect();
         let mut named = BTreeSet::new();
-        for (place, path) in &all {
+        for (place, path) in all {
             let outer = path
                 .ancestors()
                 .skip(1)
-                .find(|outer| !outer.as_str().is_empty() && shared.contains(*outer));
+                .find(|outer| !outer.as_str().is_empty() && paths.contains(outer));
             let name = quoted(path.as_str());
             if !named.insert(path) {
                 self.value(place, format!("{name} is named twice"))
                     .hint("once is enough, as a file or as a directory");
             } else if let Some(outer) = outer {
                 let outer = quoted(outer.as_str());
-                self.value(
-                    place,
-                    format!("{name} lies in {outer}, which is shared as a whole"),
-                )
-                .hint("leave one of them out");
+                let message = format!("{name} lies in {outer}, which {is} as a whole");
+                self.value(place, message).hint("leave one of them out");
             }
         }
     }

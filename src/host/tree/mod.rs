@@ -1,10 +1,11 @@
-//! Trees of files: list, copy, unpack, measure, delete. Which files belong to a release is said by
+//! Trees of files: list, copy, link, unpack, measure, delete. Which files belong to a release is said by
 //! `source`; which releases go is said by `commands::prune`.
 //!
 //! Names that are not UTF-8 are carried as they are; only messages show them with replacements.
 
 pub mod copy;
 pub mod delete;
+pub mod link;
 pub mod listing;
 pub mod measure;
 pub mod unpack;
