@@ -171,8 +171,11 @@ fn documents() -> Vec<PathBuf> {
         "docs",
         "examples",
         "examples/django-supervisor",
+        "examples/gunicorn",
         "examples/gunicorn-reload",
         "examples/instance",
+        "examples/node",
+        "examples/twisted",
         "hooks",
         "tests/host",
     ];

@@ -17,8 +17,9 @@ use crate::host::Host;
 const CLIENTS: usize = 12;
 /// One request in so many takes [`SLOW`].
 const SLOW_EVERY: usize = 10;
-const SLOW: &str = "http://127.0.0.1/slow?ms=300";
-const QUICK: &str = "http://127.0.0.1/";
+const SLOW: &str = "slow?ms=300";
+/// Where most sites answer.
+const USUAL: &str = "http://127.0.0.1/";
 /// No client asks on for longer, whatever the test forgets.
 const LIMIT: Duration = Duration::from_secs(120);
 
@@ -56,7 +57,12 @@ pub struct Answer {
 impl Load {
     /// Starts the clients of the tests.
     pub fn start(host: &Host) -> Self {
-        let clients = (0..CLIENTS).map(|number| mixed(number.is_multiple_of(2)));
+        Load::at(host, USUAL)
+    }
+
+    /// The same for a site that answers elsewhere.
+    pub fn at(host: &Host, url: &str) -> Self {
+        let clients = (0..CLIENTS).map(|number| mixed(url, number.is_multiple_of(2)));
         Load::of(host, LIMIT, clients)
     }
 
@@ -173,12 +179,13 @@ impl fmt::Display for Figures {
 }
 
 /// A client of the tests: quick requests, every tenth a slow one.
-fn mixed(keeps_connection: bool) -> Client {
+fn mixed(url: &str, keeps_connection: bool) -> Client {
     let (agent, mut asked) = (agent(keeps_connection), 0);
+    let (quick, slow) = (url.to_owned(), format!("{url}{SLOW}"));
     let ask = move || {
         asked += 1;
         let is_slow = asked % SLOW_EVERY == 0;
-        ask_once(&agent, if is_slow { SLOW } else { QUICK })
+        ask_once(&agent, if is_slow { &slow } else { &quick })
     };
     Client {
         kind: "mixed",

@@ -43,11 +43,12 @@ pub fn prepare() -> &'static Path {
 }
 
 /// What is installed in hosts by `pip`.
-const PYTHON_PACKAGES: [&str; 6] = [
+const PYTHON_PACKAGES: [&str; 7] = [
     "django~=5.2",
     "flask",
     "gunicorn",
     "setproctitle",
+    "twisted",
     "uvicorn",
     "websockets",
 ];

@@ -35,6 +35,7 @@ mod outcome;
 mod program;
 mod readme;
 mod readmes;
+mod samples;
 mod site;
 mod supervisor_releases;
 mod user_scope;
@@ -65,6 +66,7 @@ fn main() -> ExitCode {
         instance_recovery::CASES,
         instance_releases::CASES,
         readmes::CASES,
+        samples::CASES,
         supervisor_releases::CASES,
         user_scope::CASES,
         harness::CASES,

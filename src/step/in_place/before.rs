@@ -5,18 +5,13 @@ use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
-use super::files::{Kept, number_in};
+use super::files::Kept;
 use super::instance::{Instance, address_of, listening};
 use super::{Known, Process};
 use crate::config::deploy_conf::{DeployConf, Service};
 use crate::host::process;
-use crate::host::ticks::Ticks;
 use crate::report::Report;
 use crate::site::Site;
-
-/// How much later than its pid file a process may seem to have started: clocks are read at two
-/// places.
-const SLACK: u64 = 20;
 
 /// A service before a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -77,8 +72,7 @@ fn is_meant(kept: &Kept, found: Process, known: Option<Process>) -> bool {
     if let Some(known) = known.filter(|known| known.pid == found.pid) {
         return known.started == found.started;
     }
-    let written = kept.modified().map(Ticks::of);
-    written.is_some_and(|written| found.started.0 <= written.0 + SLACK)
+    kept.is_written_since(found.started)
 }
 
 /// The instance that was left, when it still runs: by its pid file, and not the live one.
@@ -93,8 +87,7 @@ pub fn still_running(before: &Before, service: &Service) -> Option<Process> {
 /// Where a process of a service answers, by its port file or the kernel's table.
 pub fn found(service: &Service, process: Process) -> Option<Instance> {
     let heard = listening(process.tree());
-    let written = number_in(&service.port_file(process.pid));
-    let written = written.and_then(|number| u16::try_from(number).ok());
+    let written = process.port_in(&service.port_file(process.pid));
     let sole = heard.iter().next().map(SocketAddr::port);
     let port = written.or_else(|| sole.filter(|_| heard.len() == 1))?;
     let address = address_of(port, &heard);

@@ -8,6 +8,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Context, Result};
 use crate::host::atomic_file;
+use crate::host::ticks::Ticks;
+
+/// How much later than its file a process may seem to have started: clocks are read at two places.
+const SLACK: u64 = 20;
 
 /// A file as it was, to be put back with its time: that is what tells the process it names from a
 /// later one with the same pid.
@@ -33,9 +37,11 @@ impl Kept {
         self.text.trim().parse().ok().filter(|number| *number != 0)
     }
 
-    /// When it was written.
-    pub fn modified(&self) -> Option<SystemTime> {
-        self.modified
+    /// Whether it was written after this moment, as what a process that started then wrote or what
+    /// was written about it. An older one speaks of an earlier process with the same pid.
+    pub fn is_written_since(&self, started: Ticks) -> bool {
+        let written = self.modified.map(Ticks::of);
+        written.is_some_and(|written| started.0 <= written.0 + SLACK)
     }
 }
 

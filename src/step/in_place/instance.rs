@@ -3,10 +3,12 @@
 use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddr};
 
+use camino::Utf8Path;
 use nix::sys::signal::Signal;
 use serde::{Deserialize, Serialize};
 
 use super::Deployment;
+use super::files::Kept;
 use crate::host::ticks::Ticks;
 use crate::host::{pidfd, process};
 use crate::running::sockets::{self, Address};
@@ -41,6 +43,17 @@ impl Process {
     /// Sends it a signal; it may have ended.
     pub fn signal(self, signal: Signal) {
         let _ = pidfd::signal(self.pid, self.started, signal);
+    }
+
+    /// The port that stands in its port file, unless an earlier process with its pid wrote it.
+    pub fn port_in(self, file: &Utf8Path) -> Option<u16> {
+        let kept = Kept::of(file).filter(|kept| kept.is_written_since(self.started))?;
+        u16::try_from(kept.number()?).ok()
+    }
+
+    /// Under which key the journal has the main process of the service at a place.
+    pub fn key(place: usize) -> String {
+        format!("main:{place}")
     }
 
     /// It and all its children, now.

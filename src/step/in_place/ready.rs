@@ -73,6 +73,9 @@ fn await_address(stage: &mut Stage<'_>, place: usize, deadline: Instant) -> Resu
     let mut said = String::new();
     loop {
         let found = main_of(stage, place);
+        if found.is_some() && found != main {
+            stage.fact(Process::key(place), found)?;
+        }
         let (what, hint) = match look(stage, place, found, &mut sole)? {
             Seen::Ready(instance) => return Ok(instance),
             Seen::Missing { what, hint } => (what, hint),
@@ -105,8 +108,7 @@ fn main_of(stage: &Stage<'_>, place: usize) -> Option<Process> {
 }
 
 /// Looks for the port of an instance: in its port file, as the original did, else in the kernel's
-/// own table. A port in the file that the instance does not listen on was left by an earlier
-/// process with the same pid.
+/// own table. What listens for the instance may belong to somebody else, and not be seen.
 fn look(
     stage: &Stage<'_>,
     place: usize,
@@ -130,7 +132,7 @@ fn look(
     let heard = listening(all);
     let ports: BTreeSet<u16> = heard.iter().map(SocketAddr::port).collect();
     let file = service.port_file(process.pid);
-    let written = number_in(&file).and_then(|number| u16::try_from(number).ok());
+    let written = process.port_in(&file);
     let ready = |port| {
         let address = address_of(port, &heard);
         Ok(Seen::Ready(Instance { process, address }))

@@ -90,7 +90,10 @@ pub(super) fn undo(stage: &mut Stage<'_>) -> Result<()> {
     for (place, service) in stage.services().iter().enumerate() {
         let main = new_main(stage, place);
         let mut all = everything(stage, place, main);
-        let port_file = new_number(stage, place).map(|pid| service.port_file(pid));
+        let pid = main
+            .map(|main| main.pid)
+            .or_else(|| new_number(stage, place));
+        let port_file = pid.map(|pid| service.port_file(pid));
         if all.is_empty() {
             remove(port_file);
             continue;
@@ -116,10 +119,10 @@ pub(super) fn undo(stage: &mut Stage<'_>) -> Result<()> {
     Err(Error::failed(what))
 }
 
-/// The process that the new instance named as its own.
+/// The process that the new instance named as its own. It may have ended, and its pid file be gone.
 fn new_main(stage: &Stage<'_>, place: usize) -> Option<Process> {
-    if let Some(known) = stage.instance(place) {
-        return Some(known.process);
+    if let Some(seen) = stage.known(&Process::key(place)) {
+        return Some(seen);
     }
     let before = &stage.deployment.services[place];
     let found = new_number(stage, place).and_then(Process::of)?;

@@ -262,6 +262,17 @@ fn a_port_that_is_written_nowhere_is_found() {
 }
 
 #[test]
+fn a_port_that_an_earlier_process_with_its_pid_wrote_is_not_believed() {
+    let Some(place) = released() else { return };
+    place.code("v2", "stale");
+    place.file("stale", &place.port.to_string());
+    let load = place.load();
+    place.release().exits(0);
+    load.lost_none();
+    assert_eq!(place.serves().as_deref(), Some("v2"));
+}
+
+#[test]
 fn what_needs_releases_says_why_it_cannot_be() {
     let Some(place) = Place::new() else { return };
     for words in ["rollback", "prune", "show", "check"] {

@@ -43,6 +43,12 @@ if MODE == "mute":
     time.sleep(100)
 if MODE == "slow":
     time.sleep(3)
+if MODE == "stale":
+    # As an earlier process with this pid left it.
+    write("%d.port" % os.getpid(), read("stale"))
+    os.utime("%d.port" % os.getpid(), (0, 0))
+    write("web.pid", os.getpid())
+    time.sleep(2)
 ThreadingHTTPServer.daemon_threads = False
 server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
 write("web.pid", os.getpid())
