@@ -31,7 +31,7 @@ impl Proxy {
         Proxy {
             name: "nginx-keepalive",
             is_for_every_server: true,
-            edit: "sed -i -e \"s/''      close/''      ''/\" -e '/server unix:/a keepalive 8;' nginx.conf",
+            edit: "sed -i -e \"s/''      close/''      ''/\" -e '/server unix:/a keepalive 8; keepalive_time 1s; keepalive_timeout 1s;' nginx.conf",
             install: NGINX,
         },
         Proxy {

@@ -1,37 +1,78 @@
-//! Fronts that keep connections to the old release open between requests. They would go on asking
-//! it for minutes after the flip, and every check through them would be answered by old code. So it
-//! is ended before the checks, by its own graceful stop, and started again on the way back.
+//! Fronts that keep connections to the old release open between requests. They go on asking it after
+//! the flip, and every check through them would be answered by old code. Those that leave it within
+//! seconds are waited for. Others would go on for minutes: it is ended before the checks, by its own
+//! graceful stop, and started again on the way back.
+
+use std::collections::BTreeSet;
+use std::time::Instant;
 
 use super::Stage;
 use super::instance::{self, Instance};
 use crate::config::schema::Role;
 use crate::error::Result;
+use crate::report::time::duration;
+use crate::running::front::{Front, Pools};
+use crate::running::sockets::SETTLE_TIME;
 
 /// The key of the journal for the instance of the old release at a place of its settings.
 fn key(place: usize) -> String {
     format!("ended_early:{place}")
 }
 
-/// Ends each instance of the old release that a front holds on to.
+/// Sees to it that no front asks the old release any more.
 ///
 /// # Errors
-/// When one does not end, or the journal cannot be written.
+/// When an instance of it does not end, or the journal cannot be written.
 pub fn let_go(stage: &mut Stage<'_>) -> Result<()> {
     for old in old_instances(stage) {
-        let fronts = old.pooling_fronts();
-        if fronts.is_empty() {
-            continue;
+        let fronts = old.connected_fronts();
+        let holds_on = |front: &&Front| front.pools.change().is_some();
+        if fronts.iter().any(|front| holds_on(&front)) {
+            for front in fronts.iter().filter(holds_on) {
+                stage.report.note(&complaint(front, &old));
+            }
+            stage.fact(key(old.place), true)?;
+            instance::drain_and_stop(&old, stage.report, &stage.patience())?;
+        } else {
+            await_brief(stage, &old, &fronts)?;
         }
-        let name = old.name();
-        for (front, change) in fronts {
-            stage.report.note(&format!(
-                "{front} keeps connections to {name} open: it is ended now, so that users meet the \
-                 new release; to let {front} follow the flip by itself: {change}"
-            ));
-        }
-        stage.fact(key(old.place), true)?;
-        instance::drain_and_stop(&old, stage.report, &stage.patience())?;
     }
+    Ok(())
+}
+
+fn complaint(front: &Front, old: &Instance) -> String {
+    let name = old.name();
+    let change = front.pools.change().unwrap_or_default();
+    let end = match front.pools {
+        Pools::WithWebSockets(_) => format!(
+            "no WebSocket can be told from them, so it is ended when all are closed, at the latest \
+             after {} (`drain`)",
+            old.service.drain
+        ),
+        _ => "it is ended now, so that users meet the new release".to_owned(),
+    };
+    format!(
+        "{front} keeps connections to {name} open: {end}, and a request that meets its end may fail; \
+         to let {front} follow the flip by itself: {change}"
+    )
+}
+
+/// Waits as long as fronts that soon close their connections by themselves may use them.
+fn await_brief(stage: &Stage<'_>, old: &Instance, fronts: &BTreeSet<Front>) -> Result<()> {
+    let brief = fronts.iter().filter_map(|front| match front.pools {
+        Pools::Briefly(time) => Some((time, front)),
+        _ => None,
+    });
+    let Some((time, front)) = brief.max() else {
+        return Ok(());
+    };
+    let (began, name) = (Instant::now(), old.name());
+    let what = format!("{front} to leave {name}, within {}", duration(time));
+    stage.report.started("Awaiting", &what);
+    // A front takes a moment between looking at the link and being connected.
+    old.await_left(time + SETTLE_TIME, &stage.patience())?;
+    let what = format!("{front} from {name}");
+    stage.report.finished("Moved", &what, Some(began.elapsed()));
     Ok(())
 }
 

@@ -11,6 +11,7 @@ mod users;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::fmt;
+use std::time::Duration;
 
 use camino::Utf8PathBuf;
 
@@ -21,12 +22,28 @@ use users::Users;
 /// Whether a front keeps idle connections to an instance.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Pools {
-    /// It does; the text is what to change in its own settings so that it does not.
+    /// It does, as long as it likes; the text is what to change in its own settings so that it does
+    /// not.
     Yes(String),
+    /// The same, and its settings let WebSockets through to the instance: where the kernel counts
+    /// no bytes, they look like idle connections.
+    WithWebSockets(String),
+    /// It does, but no request that it gets later than this goes over a connection of now.
+    Briefly(Duration),
     /// It closes each after its answer.
     No,
     /// Its settings cannot be read, or do not name the instance.
     Unknown,
+}
+
+impl Pools {
+    /// What to change where connections are kept as long as the front likes.
+    pub fn change(&self) -> Option<&str> {
+        match self {
+            Pools::Yes(change) | Pools::WithWebSockets(change) => Some(change),
+            Pools::Briefly(_) | Pools::No | Pools::Unknown => None,
+        }
+    }
 }
 
 /// Who holds the client ends of connections.

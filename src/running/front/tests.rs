@@ -4,10 +4,11 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use camino::Utf8Path;
+use camino::{Utf8Path, Utf8PathBuf};
 
 use super::*;
 use crate::host::signal::Patience;
@@ -74,6 +75,11 @@ impl Proxy {
     }
 
     fn nginx(upstream: &str) -> Option<Self> {
+        Proxy::nginx_passing(upstream, "")
+    }
+
+    /// nginx with further headers in its `location`.
+    fn nginx_passing(upstream: &str, headers: &str) -> Option<Self> {
         let settings = "pid DIR/pid; error_log stderr; daemon off; worker_processes 1; user root;
             events {}
             http {
@@ -84,12 +90,13 @@ impl Proxy {
                 server {
                     listen 127.0.0.1:PORT;
                     location / {
-                        proxy_http_version 1.1; proxy_set_header Connection \"\";
+                        proxy_http_version 1.1; proxy_set_header Connection \"\"; HEADERS
                         proxy_pass http://app;
                     }
                 }
             }";
         let settings = settings.replace("UPSTREAM", upstream);
+        let settings = settings.replace("HEADERS", headers);
         Proxy::start("nginx", &["-c", "DIR/settings"], &settings)
     }
 
@@ -211,8 +218,54 @@ fn nginx_with_keepalive_leaves_idle_connections_only() {
     assert_idle_only(
         &proxy.drained_after_an_answer(),
         "nginx",
-        "remove `keepalive 4;`",
+        "write `keepalive_time 1s; keepalive_timeout 1s;` into `upstream app`",
     );
+}
+
+/// However often it is asked: without the time the connection would be used for ever.
+#[test]
+fn nginx_with_a_short_keepalive_leaves_by_itself() {
+    let lines = "keepalive 4; keepalive_time 1s; keepalive_timeout 1s;";
+    let Some(proxy) = Proxy::nginx(lines) else {
+        return;
+    };
+    // The first connection is made to a socket that another one then takes the place of.
+    let path = proxy.directory.path().join("app.sock");
+    let _client = proxy.ask("/");
+    let old = look(&[proxy.address()]).unwrap().connections.len();
+    assert_eq!(old, 1, "it is kept");
+    let aside = Utf8PathBuf::from_path_buf(path.with_extension("old")).unwrap();
+    std::fs::rename(&path, &aside).unwrap();
+    serve(UnixListener::bind(&path).unwrap());
+    let is_over = AtomicBool::new(false);
+    let drained = thread::scope(|scope| {
+        scope.spawn(|| {
+            while !is_over.load(Ordering::Relaxed) {
+                proxy.ask("/");
+                thread::sleep(Duration::from_millis(20));
+            }
+        });
+        let address = [Address::Unix(aside)];
+        let names = [proxy.address().to_string()];
+        let fronts = Fronts::new(&address, &names);
+        let limits = DrainLimits::within(Duration::from_secs(10));
+        let patience = Patience::endless();
+        let drained = drain(&address, &limits, &fronts, &patience, &mut |_: &Traffic| ());
+        is_over.store(true, Ordering::Relaxed);
+        drained.unwrap()
+    });
+    assert_eq!(drained.ended, Ended::Empty, "{drained:?}");
+    assert!(drained.took < Duration::from_secs(4), "{drained:?}");
+}
+
+#[test]
+fn a_silent_websocket_behind_nginx_is_not_idle() {
+    let headers = "proxy_set_header Upgrade $http_upgrade;";
+    let Some(proxy) = Proxy::nginx_passing("keepalive 4;", headers) else {
+        return;
+    };
+    let drained = proxy.drained_with_a_stuck_request();
+    assert_late(&drained, "1 connection from nginx (");
 }
 
 #[test]

@@ -172,11 +172,16 @@ impl Calm {
     }
 }
 
-/// Whether a connection is one of a front's pool. Only a front that pools has such: behind another
-/// one a silent connection is a request in work, a WebSocket or a stalled download.
+/// Whether a connection is one of a pool that its front would keep for minutes. Behind another
+/// front a silent connection is a request in work, a WebSocket or a stalled download, or it is
+/// about to be closed.
 fn is_kept_alive(connection: &Connection, front_of: &dyn Fn(&Client) -> Front) -> bool {
-    let is_quiet = connection.is_quiet_for(QUIET_TIME).unwrap_or(true);
-    is_quiet && matches!(front_of(&connection.client).pools, Pools::Yes(_))
+    let is_quiet = connection.is_quiet_for(QUIET_TIME);
+    match front_of(&connection.client).pools {
+        Pools::Yes(_) => is_quiet.unwrap_or(true),
+        Pools::WithWebSockets(_) => is_quiet.unwrap_or(false),
+        Pools::Briefly(_) | Pools::No | Pools::Unknown => false,
+    }
 }
 
 fn grouped(connections: &[Connection], front_of: &dyn Fn(&Client) -> Front) -> Vec<Left> {

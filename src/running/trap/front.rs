@@ -6,7 +6,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use super::instance::in_service;
 use super::{Level, Trap};
 use crate::host::access::{Identity, PASS, Place, WRITE};
-use crate::running::front::{Front, Pools};
+use crate::running::front::Front;
 use crate::running::server::{Server, base_name, option};
 
 /// A proxy that runs on this host.
@@ -220,9 +220,7 @@ fn shut_in(visitor: &Visitor, approach: &Approach) -> Option<Trap> {
 }
 
 fn pooling(visitor: &Visitor, approach: &Approach) -> Option<Trap> {
-    let Pools::Yes(change) = &visitor.front.pools else {
-        return None;
-    };
+    let change = visitor.front.pools.change()?;
     Some(Trap {
         level: Level::Warning,
         what: format!(
@@ -233,7 +231,7 @@ fn pooling(visitor: &Visitor, approach: &Approach) -> Option<Trap> {
             short(&approach.unit)
         ),
         place: visitor.front.program.clone(),
-        change: change.clone(),
+        change: change.to_owned(),
     })
 }
 

@@ -1,7 +1,8 @@
 //! Ending an instance whose release is left: not to be started at boot any more, nobody talking to
 //! it, then stopped.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::time::Duration;
 
 use camino::Utf8PathBuf;
 
@@ -10,7 +11,7 @@ use crate::config::schema::Role;
 use crate::error::Result;
 use crate::host::signal::Patience;
 use crate::report::{Event, Report};
-use crate::running::front::{Fronts, Pools};
+use crate::running::front::{Front, Fronts};
 use crate::running::sockets::{self, Address, DrainLimits, Drained, Ended, Traffic};
 
 /// Disables it, lets it finish what it began, and stops it. Right for one that does not run, too.
@@ -106,22 +107,28 @@ fn tell(name: &str, instance: &Instance, drained: &Drained, report: &dyn Report)
 }
 
 impl Instance {
-    /// The fronts that keep connections to it open between requests, each with what to change in
-    /// its settings.
-    pub fn pooling_fronts(&self) -> BTreeMap<String, String> {
+    /// Whoever is connected to it now.
+    pub fn connected_fronts(&self) -> BTreeSet<Front> {
         let Some(address) = self.address() else {
-            return BTreeMap::new();
+            return BTreeSet::new();
         };
         let fronts = self.fronts(&address);
         let connections = sockets::look(&[address]).map(|traffic| traffic.connections);
         let connections = connections.unwrap_or_default();
-        let clients = connections.iter().map(|it| fronts.of(&it.client));
-        clients
-            .filter_map(|front| match &front.pools {
-                Pools::Yes(change) => Some((front.to_string(), change.clone())),
-                Pools::No | Pools::Unknown => None,
-            })
-            .collect()
+        connections.iter().map(|it| fronts.of(&it.client)).collect()
+    }
+
+    /// Waits until nobody is connected to it, but no longer than this. It goes on running.
+    ///
+    /// # Errors
+    /// When the kernel does not tell its sockets.
+    pub fn await_left(&self, within: Duration, patience: &Patience) -> Result<()> {
+        let Some(address) = self.address() else {
+            return Ok(());
+        };
+        let fronts = self.fronts(&address);
+        let limits = DrainLimits::within(within);
+        sockets::drain(&[address], &limits, &fronts, patience, &mut |_| ()).map(drop)
     }
 
     /// What is known of the fronts of its address.

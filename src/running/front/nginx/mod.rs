@@ -1,7 +1,11 @@
 //! nginx pools idle connections where the `upstream` that names the instance says `keepalive`,
-//! and since 1.29.7 also where it says nothing.
+//! and since 1.29.7 also where it says nothing. Those it had at a flip go on to the old instance,
+//! for as long as requests come; with a short `keepalive_time` and `keepalive_timeout` nginx closes
+//! them by itself, each after its answer, and nothing is lost.
 
+mod pool;
 mod tree;
+mod websocket;
 
 use std::time::Duration;
 
@@ -13,9 +17,6 @@ use crate::host::command::Command;
 use crate::host::process;
 use crate::host::signal::Patience;
 use tree::Tree;
-
-/// The version that pools by itself.
-const POOLS_SINCE: Version = (1, 29, 7);
 
 type Version = (u32, u32, u32);
 
@@ -71,46 +72,40 @@ fn pools(tree: &Tree, names: &[String], version: &dyn Fn() -> Option<Version>) -
     if upstreams.is_empty() && !is_named_directly {
         return Pools::Unknown;
     }
-    let pools_by_itself = version().map(|version| version >= POOLS_SINCE);
+    let version = version();
     let streams = all.iter().filter(|it| it.name() == "stream");
     let in_streams: Vec<_> = streams.flat_map(|it| it.all()).collect();
     // What is passed on as bytes has one connection for each client's.
     let is_http = |it: &Directive| !in_streams.iter().any(|other| std::ptr::eq(*other, it));
-    let mut verdicts = upstreams
+    let mut verdicts: Vec<_> = upstreams
         .iter()
         .filter(|it| is_http(it))
-        .map(|it| of_upstream(it, keeps_open(&all), pools_by_itself));
-    match verdicts.find(|verdict| *verdict != Pools::No) {
-        Some(verdict) => verdict,
-        // What is named without an `upstream` has no word to say against it.
-        None if is_named_directly && pools_by_itself != Some(false) => Pools::Unknown,
-        None => Pools::No,
+        .map(|it| pool::of_upstream(it, keeps_open(&all), version))
+        .collect();
+    // What is named without an `upstream` has no word to say against it.
+    if is_named_directly && pool::pools_by_itself(version) != Some(false) {
+        verdicts.push(Pools::Unknown);
+    }
+    let names_of_upstreams = upstreams.iter().filter_map(|it| it.arguments().first());
+    let targets: Vec<_> = names_of_upstreams.chain(names).cloned().collect();
+    match worst(verdicts) {
+        Pools::Yes(change) if websocket::may_pass(tree.directives(), &targets) => {
+            Pools::WithWebSockets(change)
+        }
+        verdict => verdict,
     }
 }
 
-fn of_upstream(upstream: &Directive, keeps_open: bool, pools_by_itself: Option<bool>) -> Pools {
-    let name = upstream.arguments().first().map_or("", String::as_str);
-    let keepalive = upstream.block.iter().find(|it| it.name() == "keepalive");
-    match (keepalive, pools_by_itself) {
-        (Some(it), _) if it.arguments().first().is_some_and(|count| count == "0") => Pools::No,
-        (Some(it), Some(true)) => Pools::Yes(format!(
-            "write `keepalive 0;` instead of `{};` into `upstream {name}` in {}",
-            it.words.join(" "),
-            it.place()
-        )),
-        (Some(it), _) if keeps_open => Pools::Yes(format!(
-            "remove `{};` from `upstream {name}` in {}",
-            it.words.join(" "),
-            it.place()
-        )),
-        (None, Some(true)) => Pools::Yes(format!(
-            "write `keepalive 0;` into `upstream {name}` in {}",
-            upstream.place()
-        )),
-        // An old one then speaks HTTP/1.0, and tells the server to close.
-        (_, Some(false)) => Pools::No,
-        (_, None) => Pools::Unknown,
-    }
+/// The verdict that is hardest on a switch.
+fn worst(verdicts: Vec<Pools>) -> Pools {
+    let rank = |verdict: &Pools| match verdict {
+        Pools::No => (0, Duration::ZERO),
+        Pools::Briefly(time) => (1, *time),
+        Pools::Unknown => (2, Duration::ZERO),
+        Pools::Yes(_) | Pools::WithWebSockets(_) => (3, Duration::ZERO),
+    };
+    let worst = verdicts.into_iter().max_by_key(rank);
+    worst.unwrap_or(Pools::No)
 }
 
 /// Whether anything makes nginx leave a connection open after an answer.

@@ -22,12 +22,19 @@ fn site(upstream: &str) -> String {
     )
 }
 
+/// What is to be changed in such settings.
+fn change(upstream: &str, version: Version) -> String {
+    match judge(&site(upstream), Some(version)) {
+        Pools::Yes(change) => change,
+        other => panic!("{other:?}"),
+    }
+}
+
 #[test]
 fn an_upstream_pools_by_its_own_word() {
-    let Pools::Yes(change) = judge(&site("keepalive 16;"), Some(OLD)) else {
-        panic!("pools");
-    };
-    assert!(change.starts_with("remove `keepalive 16;` from `upstream app` in `"));
+    let change = change("keepalive 16;", OLD);
+    let wanted = "write `keepalive_time 1s; keepalive_timeout 1s;` into `upstream app` in `";
+    assert!(change.starts_with(wanted), "{change}");
     assert!(change.ends_with("/nginx.conf` line 2"), "{change}");
     assert_eq!(judge(&site(""), Some(OLD)), Pools::No);
     assert_eq!(judge(&site("# keepalive 16;\n"), Some(OLD)), Pools::No);
@@ -36,12 +43,70 @@ fn an_upstream_pools_by_its_own_word() {
 
 #[test]
 fn a_new_nginx_pools_unless_told_not_to() {
-    let Pools::Yes(change) = judge(&site(""), Some(NEW)) else {
-        panic!("pools");
-    };
-    assert!(change.starts_with("write `keepalive 0;` into `upstream app`"));
+    assert!(change("", NEW).starts_with("write `keepalive_time 1s; keepalive_timeout 1s;` into"));
     assert_eq!(judge(&site("keepalive 0;"), Some(NEW)), Pools::No);
     assert_eq!(judge(&site(""), None), Pools::Unknown);
+}
+
+#[test]
+fn one_that_cannot_be_told_for_how_long_is_to_keep_nothing() {
+    for version in [Some((1, 18, 0)), None] {
+        let Pools::Yes(change) = judge(&site("keepalive 16;"), version) else {
+            panic!("pools");
+        };
+        let wanted = "remove `keepalive 16;` from `upstream app` in `";
+        assert!(change.starts_with(wanted), "{change}");
+    }
+}
+
+#[test]
+fn a_pool_is_brief_when_both_times_are_short() {
+    let seconds = |seconds| Pools::Briefly(Duration::from_secs(seconds));
+    let brief = "keepalive 16; keepalive_time 1s; keepalive_timeout 1s;";
+    assert_eq!(judge(&site(brief), Some(OLD)), seconds(2));
+    assert_eq!(judge(&site(brief), Some(NEW)), seconds(2));
+    assert_eq!(
+        judge(&site("keepalive_time 5; keepalive_timeout 2s;"), Some(NEW)),
+        seconds(7)
+    );
+    for (upstream, wanted) in [
+        ("keepalive_time 1s;", "write `keepalive_timeout 1s;` into"),
+        (
+            "keepalive_timeout 2m; keepalive_time 5s;",
+            "write `keepalive_timeout 1s;` instead of `keepalive_timeout 2m;` into",
+        ),
+        (
+            "keepalive_timeout $x; keepalive_time 6s;",
+            "write `keepalive_time 1s; keepalive_timeout 1s;` instead of `keepalive_time 6s;` and \
+             `keepalive_timeout $x;` into",
+        ),
+    ] {
+        let told = change(&format!("keepalive 16; {upstream}"), OLD);
+        assert!(told.starts_with(wanted), "{told}");
+    }
+    // One site keeps them for ever, the other does not.
+    let both = format!("{}\n{}", site(brief), site("keepalive 2;"));
+    assert!(matches!(judge(&both, Some(OLD)), Pools::Yes(_)));
+}
+
+#[test]
+fn websockets_go_where_the_header_upgrade_is_passed_on() {
+    let site = site("keepalive 2;");
+    let passing = |site: &str| {
+        let verdict = judge(site, Some(OLD));
+        assert!(verdict.change().is_some(), "{verdict:?}");
+        matches!(verdict, Pools::WithWebSockets(_))
+    };
+    assert!(!passing(&site));
+    let header = "proxy_set_header Upgrade $http_upgrade; proxy_pass";
+    assert!(passing(&site.replace("proxy_pass", header)));
+    let inherited = "server { proxy_set_header upgrade $http_upgrade; location";
+    let inherits = site.replace("server { location", inherited);
+    assert!(passing(&inherits));
+    let other = "proxy_set_header Host $host; proxy_pass";
+    assert!(!passing(&inherits.replace("proxy_pass", other)));
+    let other = format!("{header} http://other; }} location /b {{ proxy_pass");
+    assert!(!passing(&site.replace("proxy_pass", &other)));
 }
 
 #[test]

@@ -26,6 +26,11 @@ impl Tree {
         }
     }
 
+    /// The directives that stand in no braces.
+    pub fn directives(&self) -> &[Directive] {
+        &self.directives
+    }
+
     /// Every directive, those in braces after the one that opens them.
     pub fn all(&self) -> Vec<&Directive> {
         self.directives.iter().flat_map(Directive::all).collect()

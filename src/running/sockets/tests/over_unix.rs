@@ -81,6 +81,19 @@ fn idle_connections_of_a_pool_end_the_wait_early() {
 }
 
 #[test]
+fn what_may_be_a_websocket_or_is_about_to_be_closed_is_waited_for() {
+    let (_directory, path) = place();
+    let listener = UnixListener::bind(&path).unwrap();
+    let _client = UnixStream::connect(&path).unwrap();
+    let _accepted = listener.accept().unwrap();
+    let address = Address::Unix(path);
+    let briefly = Pools::Briefly(Duration::from_millis(50));
+    for pools in [Pools::WithWebSockets("change it".to_owned()), briefly] {
+        assert_eq!(drained(&address, &pools).ended, Ended::Late, "{pools:?}");
+    }
+}
+
+#[test]
 fn idle_connections_do_not_hide_one_that_waits() {
     let (_directory, path) = place();
     let listener = UnixListener::bind(&path).unwrap();

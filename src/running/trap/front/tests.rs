@@ -1,6 +1,7 @@
 //! What `zdd check` says of each way from a proxy to an instance.
 
 use super::*;
+use crate::running::front::Pools;
 
 fn place(path: &str, mode: u32) -> Place {
     Place {
