@@ -35,7 +35,7 @@ pub enum State {
     Live,
     /// It was live, and a later release took its place.
     Retired,
-    /// It failed before the switch.
+    /// It failed before the switch, or as the first one of a site after it.
     Failed,
     /// It was taken back after the switch.
     Bad,

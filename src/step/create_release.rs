@@ -41,7 +41,8 @@ pub fn undo(stage: &mut Stage<'_>) -> Result<()> {
     if !stage.site.record_path(&stage.record.id).exists() {
         return Ok(());
     }
-    stage.record.state = if stage.was_switched() {
+    // A first release left nothing to go back to: it never was what the site served.
+    stage.record.state = if stage.was_switched() && !stage.mission.is_first() {
         State::Bad
     } else {
         State::Failed

@@ -10,6 +10,7 @@ fn a_first_release_that_fails_after_the_flip_leaves_no_current() {
     assert!(output.json()["serving"].is_null(), "{output}");
     assert!(std::fs::symlink_metadata(site.root.join("current")).is_err());
     assert_eq!(site.directories().len(), 1, "kept for a look");
+    assert_eq!(site.states()[0].1, "failed");
     site.settings("");
     site.release("v2");
     assert_eq!(site.version().as_deref(), Some("v2"));
