@@ -22,7 +22,7 @@ use crate::service::{Unit, UnitState};
 use crate::site::History;
 use crate::source::git::Repository;
 use crate::step::preconditions::Preconditions;
-use crate::step::{advice, before, name_of};
+use crate::step::{advice, before, in_force, name_of};
 
 /// One thing that is or may go wrong, as in the JSON.
 #[derive(Debug, Serialize)]
@@ -114,7 +114,9 @@ fn preconditions(context: &Context<'_>) -> Result<Vec<Trap>> {
         findings.extend(missing.or_else(asked));
     }
     let live = history.current().release();
-    let seen = before::look(&context.site, config, &release, live, &patience);
+    let leaving = in_force::leaving(history.live(), config);
+    let living = live.map(|live| (live, leaving.as_slice()));
+    let seen = before::look(&context.site, config, &release, living, &patience);
     findings.extend(seen.findings);
     let mut traps: Vec<Trap> = findings
         .into_iter()

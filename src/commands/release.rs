@@ -95,7 +95,9 @@ fn prepare(
         (usual, _) => usual,
     };
     findings.extend(conditions.too_little_room(room)?);
-    let seen = before::look(&context.site, config, &release, from, &patience);
+    let leaving = in_force::leaving(history.live(), config);
+    let living = from.map(|from| (from, leaving.as_slice()));
+    let seen = before::look(&context.site, config, &release, living, &patience);
     findings.extend(seen.findings.iter().cloned());
     let found = code::refuse_with(findings, found)?;
     before::warn(&seen, config, context.report);

@@ -60,7 +60,9 @@ fn prepare(context: &Context<'_>, request: &Request, history: &History) -> Resul
     };
     let mut findings = conditions.findings_for_rollback()?;
     let patience = Patience::of_command();
-    let seen = before::look(&context.site, config, &target.id, from.as_ref(), &patience);
+    let leaving = in_force::leaving(history.live(), &context.config);
+    let living = from.as_ref().map(|from| (from, leaving.as_slice()));
+    let seen = before::look(&context.site, config, &target.id, living, &patience);
     findings.extend(seen.findings.iter().cloned());
     refuse(findings)?;
     before::warn(&seen, config, context.report);
@@ -81,7 +83,7 @@ fn prepare(context: &Context<'_>, request: &Request, history: &History) -> Resul
             is_dirty: target.is_dirty,
         }),
         skipped_hooks: request.switching.skipped_hooks.clone(),
-        leaving: in_force::leaving(history.live(), &context.config),
+        leaving,
         services_before: seen.services,
         health_before: seen.health,
     };

@@ -29,12 +29,12 @@ pub struct Before {
 }
 
 /// Looks at every service and asks every health check once. `release` is the one that is to become
-/// live.
+/// live; `from` the one that is, with the services that it was started with.
 pub fn look(
     site: &Site,
     config: &Config,
     release: &ReleaseId,
-    from: Option<&ReleaseId>,
+    from: Option<(&ReleaseId, &[Service])>,
     patience: &Patience,
 ) -> Before {
     let mut findings = Vec::new();
@@ -52,7 +52,12 @@ pub fn look(
         findings.extend(instance_findings(&instance));
         services.push(ServiceBefore {
             name: name_of(service),
-            observation: observation_of(site, service, place, unit.as_ref(), from),
+            observation: from.and_then(|(live, then)| {
+                let then = Service::counterpart(&config.service, place, then);
+                // Only what is written down of processes goes by their places.
+                let then = then.or((service.kind() != Kind::Process).then_some(place))?;
+                observation_of(site, service, then, unit.as_ref(), Some(live))
+            }),
             unit,
         });
     }

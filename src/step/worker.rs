@@ -148,10 +148,9 @@ fn end(stage: &Stage<'_>, copy: &Instance) -> Result<()> {
 /// The copy that ran before, where the release that is left had one.
 fn old_copy(stage: &Stage<'_>, place: usize) -> Option<Instance> {
     let from = stage.mission.from.as_ref()?;
-    let service = &stage.mission.config.service[place];
-    let mut leaving = stage.mission.leaving.iter().enumerate();
-    let (place, left) = leaving.find(|(_, left)| left.is_same(service))?;
-    Some(Instance::new(stage.site, from, place, left))
+    let (today, leaving) = (&stage.mission.config.service, &stage.mission.leaving);
+    let place = Service::counterpart(today, place, leaving)?;
+    Some(Instance::new(stage.site, from, place, &leaving[place]))
 }
 
 /// Runs a line of the settings in a release, and returns what it printed.

@@ -25,6 +25,7 @@ mod prune;
 mod records;
 mod rights;
 mod rollback;
+mod several_processes;
 mod signals;
 mod tidy;
 mod two_at_once;

@@ -133,13 +133,28 @@ impl Service {
         matches!(self.kind(), Kind::Instance | Kind::Program | Kind::Process)
     }
 
-    /// Whether two settings mean the same service, however it is to be switched.
+    /// Whether two settings mean the same service, however it is to be switched. Processes have no
+    /// name: of several see [`counterpart`](Self::counterpart).
     pub fn is_same(&self, other: &Service) -> bool {
         let key = |service: &Service| {
             let name = service.unit.clone().or_else(|| service.program.clone());
-            (service.kind(), name, service.scope)
+            let role = (service.kind() == Kind::Process).then_some(service.role);
+            (service.kind(), name, service.scope, role)
         };
         key(self) == key(other)
+    }
+
+    /// The place among `others` of the service that is the same as the one at `place` of `all`.
+    /// Processes go by what starts them, else by their order.
+    pub fn counterpart(all: &[Service], place: usize, others: &[Service]) -> Option<usize> {
+        let service = all.get(place)?;
+        let in_turn = |is_alike: &dyn Fn(&Service) -> bool| {
+            let earlier = all[..place].iter().filter(|it| is_alike(it)).count();
+            let alike = others.iter().enumerate().filter(|(_, it)| is_alike(it));
+            alike.map(|(place, _)| place).nth(earlier)
+        };
+        in_turn(&|it| it.is_same(service) && it.start == service.start)
+            .or_else(|| in_turn(&|it| it.is_same(service)))
     }
 }
 
@@ -191,4 +206,51 @@ pub enum OnStale {
     Rollback,
     /// Restart it, and say what that cost.
     Restart,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn process(start: &str, role: Role) -> Service {
+        Service {
+            start: Some(start.to_owned()),
+            role,
+            ..Service::default()
+        }
+    }
+
+    fn unit(name: &str) -> Service {
+        Service {
+            unit: Some(name.to_owned()),
+            ..Service::default()
+        }
+    }
+
+    /// Where each of the first is among the others.
+    fn places(all: &[Service], others: &[Service]) -> Vec<Option<usize>> {
+        let place = |place| Service::counterpart(all, place, others);
+        (0..all.len()).map(place).collect()
+    }
+
+    #[test]
+    fn a_service_is_found_wherever_it_stands() {
+        let (web, mail) = (process("web", Role::Web), process("mail", Role::Worker));
+        let (unit, other) = (unit("a.service"), unit("b.service"));
+        let then = [web.clone(), mail.clone(), unit.clone()];
+        let now = [unit, mail, other, web];
+        assert_eq!(places(&then, &now), [Some(3), Some(1), Some(0)]);
+        assert_eq!(places(&now, &then), [Some(2), Some(1), None, Some(0)]);
+    }
+
+    #[test]
+    fn processes_go_by_their_line_then_by_their_order() {
+        let worker = |line| process(line, Role::Worker);
+        let then = [worker("mail"), worker("jobs"), worker("jobs")];
+        let swapped = [worker("jobs"), worker("jobs"), worker("mail")];
+        assert_eq!(places(&then, &swapped), [Some(2), Some(0), Some(1)]);
+        let another_line = [process("web", Role::Web), worker("mail"), worker("jobs 2")];
+        assert_eq!(places(&then, &another_line), [Some(1), Some(2), None]);
+        assert_eq!(places(&[process("jobs", Role::Web)], &then), [None]);
+    }
 }
