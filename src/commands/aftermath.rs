@@ -17,7 +17,7 @@ use crate::saga::{self, Stopped};
 use crate::site::State;
 use crate::site::record::Failure;
 use crate::step::outcome::Ending;
-use crate::step::{SWITCH, Stage, prune, run_hook, tell, unit_logs};
+use crate::step::{SWITCH, Stage, complaints, prune, run_hook, tell, unit_logs};
 
 /// Takes everything back, or lets a failed rollback stay where it is, and says how it ended.
 pub fn of(context: &Context<'_>, plan: &Plan, stage: Stage<'_>, stopped: Stopped) -> Outcome {
@@ -80,6 +80,7 @@ fn taken_back(plan: &Plan, mut stage: Stage<'_>, stopped: Stopped) -> Outcome {
     let logs = unit_logs::until_now(&stage);
     let failures = saga::unwind(&plan.steps, stopped.started, &mut stage);
     stage.renew_patience();
+    complaints::take(&mut stage);
     let cutover = stop_probe(&mut stage);
     let Stopped { step, error, .. } = stopped;
     // What was left beside the site, a process say, makes it no worse for its users.

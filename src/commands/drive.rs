@@ -136,6 +136,7 @@ pub(super) fn outcome(
         cutover,
         running: stage.running,
         queues: stage.queues,
+        complaints: stage.complaints,
         restored: stage.restored,
         already: None,
         doubt: None,

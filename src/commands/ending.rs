@@ -10,6 +10,7 @@ use crate::health::Figures;
 use crate::report::{closing, stdout};
 use crate::site::record::{Failure, StepTime};
 use crate::site::{ReleaseId, Site, link};
+use crate::step::complaints::Complaints;
 use crate::step::outcome::{Ending, Running};
 use crate::step::worker::Queue;
 
@@ -41,6 +42,8 @@ pub struct Outcome {
     pub running: Vec<Running>,
     /// What waited for the workers, before and after they were told.
     pub queues: Vec<Queue>,
+    /// What the logs complained of since the switch.
+    pub complaints: Vec<Complaints>,
     /// What the services run after they were put back.
     #[serde(skip)]
     pub restored: Vec<Running>,
@@ -97,6 +100,7 @@ impl Outcome {
             cutover: None,
             running: Vec::new(),
             queues: Vec::new(),
+            complaints: Vec::new(),
             restored: Vec::new(),
             cause: Some(error),
             already: None,
@@ -120,6 +124,7 @@ impl Outcome {
             cutover: None,
             running: Vec::new(),
             queues: Vec::new(),
+            complaints: Vec::new(),
             restored: Vec::new(),
             cause: None,
             already: Some(already),
@@ -150,6 +155,9 @@ pub fn tell(context: &Context<'_>, outcome: &Outcome) -> Result<ExitCode> {
     }
     for note in &outcome.notes {
         context.report.note(note);
+    }
+    for text in outcome.complaints.iter().filter_map(Complaints::told) {
+        context.report.warning(&text);
     }
     let text = match &outcome.cause {
         Some(error) => closing::failure(error, &state_of(context, outcome)),

@@ -10,6 +10,7 @@ use crate::report::style::{BAD, GOOD, STRONG, paint};
 use crate::report::text::labelled;
 use crate::report::time::{bytes, duration, local};
 use crate::site::{History, Record, ReleaseId};
+use crate::step::complaints::Complaints;
 
 /// Prints the record of a release: the newest one when none is named.
 ///
@@ -44,6 +45,7 @@ fn text(context: &Context<'_>, record: &Record) -> String {
     let width = stdout::columns();
     facts(context, record)
         + &seen(record, width)
+        + &complaints(record)
         + &cutover::text(record, width)
         + &failure(record, width)
 }
@@ -115,6 +117,18 @@ fn seen(record: &Record, width: Option<usize>) -> String {
         text += &labelled(&title("health"), &health, width);
     }
     text
+}
+
+/// What the logs complained of after the switch. Lines of logs stay as they are.
+fn complaints(record: &Record) -> String {
+    let read = |value: &serde_json::Value| serde_json::from_value::<Complaints>(value.clone()).ok();
+    let found: Vec<Complaints> = record.complaints.iter().filter_map(read).collect();
+    let told = found.iter().filter_map(|it| match &it.unread {
+        Some(why) => Some(format!("{}: not read: {why}", it.source)),
+        None => it.told(),
+    });
+    told.map(|text| labelled(&title("errors"), &text, None))
+        .collect()
 }
 
 /// Why it failed.

@@ -207,7 +207,8 @@ fn wrong(findings: Vec<Finding>) -> Error {
 /// The paths of a file are relative to it.
 fn relative_to(directory: &Utf8Path, mut config: Config) -> Result<Config> {
     let paths = [&mut config.env_file, &mut config.source.path];
-    for path in paths.into_iter().flatten() {
+    let logs = config.probe.logs.iter_mut().flatten();
+    for path in paths.into_iter().flatten().chain(logs) {
         *path = absolute(&directory.join(&*path))?;
     }
     if let Some(url) = config

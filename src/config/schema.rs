@@ -296,6 +296,10 @@ pub struct Probe {
     /// How many failures in a row the watch bears; one more rolls back.
     #[schemars(range(min = 1))]
     pub max_failures: u32,
+    /// Files that are read from the switch on for complaints. Default: the logs in which nginx
+    /// writes about the site, by its settings.
+    #[schemars(with = "Option<Vec<String>>")]
+    pub logs: Option<Vec<Utf8PathBuf>>,
 }
 
 impl Default for Probe {
@@ -305,6 +309,7 @@ impl Default for Probe {
             rate: 10,
             watch: Span::secs(0),
             max_failures: 3,
+            logs: None,
         }
     }
 }

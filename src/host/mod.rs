@@ -9,6 +9,7 @@ pub mod command;
 pub mod descriptors;
 pub mod disk;
 pub mod lines;
+pub mod log_file;
 pub mod memory;
 pub mod pidfd;
 pub mod process;

@@ -9,10 +9,12 @@ pub mod systemctl;
 pub mod timer;
 pub mod trial;
 pub mod unit;
+pub mod unit_journal;
 pub mod unit_state;
 pub mod unit_watch;
 
 pub use supervisor::Program;
 pub use unit::Unit;
+pub use unit_journal::Entry;
 pub use unit_state::UnitState;
 pub use unit_watch::UnitWatch;

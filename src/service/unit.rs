@@ -231,11 +231,7 @@ impl Unit {
     /// The last lines it wrote to the journal since a moment. Empty where the journal may not be
     /// read or there is none: this only helps a message.
     pub fn journal_tail(&self, since: Ticks, lines: usize) -> Vec<String> {
-        let unit_flag = match self.systemctl.scope {
-            Scope::System => "--unit",
-            Scope::User => "--user-unit",
-        };
-        self.journal(since, lines, &[format!("{unit_flag}={}", self.name)])
+        self.journal(since, lines, &[self.journal_flag()])
     }
 
     /// The last lines of one run of it, named by its InvocationID, up to `until`.

@@ -166,6 +166,9 @@ pub struct Record {
     /// What waited for the workers, as in the JSON of `zdd release`.
     #[serde(default)]
     pub queues: Vec<serde_json::Value>,
+    /// What the logs complained of since the switch, as in the JSON of `zdd release`.
+    #[serde(default)]
+    pub complaints: Vec<serde_json::Value>,
     /// How each health check ended.
     #[serde(default)]
     pub health: Vec<serde_json::Value>,
@@ -209,6 +212,7 @@ impl Record {
             samples: Samples::default(),
             running: Vec::new(),
             queues: Vec::new(),
+            complaints: Vec::new(),
             health: Vec::new(),
             error: None,
             standby_until: None,

@@ -1,7 +1,7 @@
 //! What is left after the commit. Nothing here can fail the command any more: it warns and goes on,
 //! and everything can be repeated by recovery.
 
-use super::{Stage, prune, run_hook, standby};
+use super::{Stage, complaints, prune, run_hook, standby};
 use crate::error::Result;
 use crate::hook::{Point, Verb};
 use crate::host::signal::Patience;
@@ -19,6 +19,8 @@ pub fn run(stage: &mut Stage<'_>) -> bool {
     let is_old_stopped = stage.or_warn("the old release's processes", |stage| {
         stage.undisturbed(stop_old)
     });
+    // What it took to end the old processes, users may have felt.
+    complaints::take(stage);
     stage.or_warn("prune", |stage| prune::after_command(stage).map(drop));
     stage.or_warn("hook finish", |stage| run_hook::run(stage, Point::Finish));
     stage.or_warn("hook revert", revert_left);

@@ -5,6 +5,7 @@ pub mod advice;
 pub mod before;
 pub mod boot;
 pub mod bridge;
+pub mod complaints;
 pub mod crash_watch;
 pub mod create_release;
 pub mod dry_boot;

@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
+use super::complaints::{Complaints, Logs};
 use super::mission::Mission;
 use super::outcome::Running;
 use super::surroundings::Surroundings;
@@ -56,6 +57,10 @@ pub struct Stage<'a> {
     pub queues: Vec<Queue>,
     /// How the health checks ended, as last seen.
     pub health: Vec<serde_json::Value>,
+    /// The logs, from just before the switch on.
+    pub logs: Option<Logs>,
+    /// What they complained of since.
+    pub complaints: Vec<Complaints>,
     /// The steps so far.
     pub steps: Vec<StepTime>,
     /// Why the running release is not proved, where it is not.
@@ -136,6 +141,8 @@ impl<'a> Stage<'a> {
             restored: Vec::new(),
             queues: Vec::new(),
             health: Vec::new(),
+            logs: None,
+            complaints: Vec::new(),
             steps: Vec::new(),
             doubts: Vec::new(),
             switched_at: None,

@@ -9,7 +9,7 @@ use crate::host::disk;
 use crate::site::link::{self, Current};
 
 use super::instance::Instance;
-use super::{Stage, pools, prove, restore, tell, worker};
+use super::{Stage, complaints, pools, prove, restore, tell, worker};
 
 /// The key of the journal that says that the flip is about to happen.
 pub const FLIPPING: &str = "flipping";
@@ -22,6 +22,7 @@ pub fn run(stage: &mut Stage<'_>) -> Result<()> {
     let release = stage.mission.release.clone();
     link_sockets(stage)?;
     disk::sync_file_system(stage.site.root())?;
+    stage.logs = Some(complaints::listen(stage));
     stage.fact(FLIPPING, true)?;
     worker::quiet_all(stage)?;
     if let Some(probe) = &stage.probe {

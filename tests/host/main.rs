@@ -22,6 +22,7 @@ mod case_j_capistrano;
 mod case_l_prune;
 mod case_m_rollback;
 mod case_n_plain_user;
+mod case_o_complaints;
 mod django;
 mod harness;
 mod host;
@@ -61,6 +62,7 @@ fn main() -> ExitCode {
         case_l_prune::CASES,
         case_m_rollback::CASES,
         case_n_plain_user::CASES,
+        case_o_complaints::CASES,
         instance_check::CASES,
         instance_kinds::CASES,
         instance_recovery::CASES,

@@ -4,9 +4,19 @@ use serde_json::Value;
 
 use crate::sandbox::Site;
 
-const ENDED: [&str; 11] = [
-    "schema", "outcome", "release", "from", "serving", "error", "errors", "steps", "cutover",
-    "running", "queues",
+const ENDED: [&str; 12] = [
+    "schema",
+    "outcome",
+    "release",
+    "from",
+    "serving",
+    "error",
+    "errors",
+    "steps",
+    "cutover",
+    "running",
+    "queues",
+    "complaints",
 ];
 
 #[track_caller]

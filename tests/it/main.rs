@@ -9,6 +9,7 @@ mod sandbox;
 mod adoption;
 mod bridge;
 mod clock;
+mod complaints;
 mod config;
 mod cutover;
 mod dry_run;

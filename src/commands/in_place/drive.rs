@@ -197,6 +197,7 @@ fn outcome(stage: Stage<'_>, ending: Ending) -> Outcome {
         cutover: None,
         running: Vec::new(),
         queues: Vec::new(),
+        complaints: Vec::new(),
         restored: Vec::new(),
         cause: None,
         already: None,

@@ -19,6 +19,9 @@ impl Judge<'_, '_> {
 
     /// The `[probe]` table.
     pub(super) fn probe(&mut self, probe: &Probe) {
+        for (number, path) in probe.logs.iter().flatten().enumerate() {
+            self.plain(&format!("probe.logs.{number}"), Some(path));
+        }
         if let Some(url) = &probe.url {
             self.url("probe.url", url);
         }

@@ -84,7 +84,7 @@ impl Judge<'_, '_> {
     }
 
     /// A path that no shell will expand.
-    fn plain(&mut self, place: &str, path: Option<&Utf8Path>) {
+    pub(super) fn plain(&mut self, place: &str, path: Option<&Utf8Path>) {
         let Some(path) = path else { return };
         if path.as_str().is_empty() {
             self.value(place, "the path is empty")

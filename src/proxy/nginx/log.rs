@@ -1,8 +1,8 @@
 //! What an nginx complained of since a moment, from the files it writes.
 
-use std::collections::BTreeMap;
-use std::io::{Read, Seek, SeekFrom};
-use std::path::PathBuf;
+use camino::Utf8PathBuf;
+
+use crate::host::log_file::LogFile;
 
 /// How much is read of each file.
 const MOST: u64 = 64 * 1024;
@@ -13,10 +13,10 @@ const LINES: usize = 20;
 /// The words of the levels that tell why settings are not used.
 const LEVELS: [&str; 4] = ["[emerg]", "[alert]", "[crit]", "[error]"];
 
-/// The files that a master has open, and how long each was.
+/// The files that a master has open.
 #[derive(Debug)]
 pub struct Log {
-    files: BTreeMap<PathBuf, u64>,
+    files: Vec<LogFile>,
 }
 
 impl Log {
@@ -24,34 +24,23 @@ impl Log {
     pub fn of(pid: u32) -> Log {
         let entries = std::fs::read_dir(format!("/proc/{pid}/fd"));
         let entries = entries.into_iter().flatten().flatten();
-        let files = entries.filter_map(|entry| {
-            let path = std::fs::read_link(entry.path()).ok()?;
-            let metadata = std::fs::metadata(&path).ok()?;
-            metadata.is_file().then_some((path, metadata.len()))
-        });
+        let paths = entries.filter_map(|entry| std::fs::read_link(entry.path()).ok());
+        let paths = paths.filter_map(|path| Utf8PathBuf::from_path_buf(path).ok());
+        let mut paths: Vec<_> = paths.filter(|path| path.is_file()).collect();
+        paths.sort_unstable();
+        paths.dedup();
+        let files = paths.iter().filter_map(|path| LogFile::at_end(path).ok());
         Log {
             files: files.collect(),
         }
     }
 
     /// The complaints that were written since, the oldest first.
-    pub fn complaints(&self) -> Vec<String> {
-        let mut lines = Vec::new();
-        for (path, length) in &self.files {
-            let mut text = Vec::new();
-            let read = std::fs::File::open(path).and_then(|mut file| {
-                file.seek(SeekFrom::Start(*length))?;
-                file.take(MOST).read_to_end(&mut text)
-            });
-            if read.is_ok() {
-                let text = String::from_utf8_lossy(&text);
-                let complaints = text.lines();
-                let complaints =
-                    complaints.filter(|line| LEVELS.iter().any(|it| line.contains(it)));
-                lines.extend(complaints.map(str::to_owned));
-            }
-        }
-        let first = lines.len().saturating_sub(LINES);
-        lines.split_off(first)
+    pub fn complaints(&mut self) -> Vec<String> {
+        let is_complaint = |line: &String| LEVELS.iter().any(|level| line.contains(level));
+        let read = |file: &mut LogFile| file.lines_since(MOST).unwrap_or_default().lines;
+        let lines = self.files.iter_mut().flat_map(read);
+        let mut lines: Vec<String> = lines.filter(is_complaint).collect();
+        lines.split_off(lines.len().saturating_sub(LINES))
     }
 }

@@ -103,7 +103,7 @@ impl Nginx<'_> {
     /// # Errors
     /// When it does not, within 5 s; with what nginx wrote into its log since.
     pub fn reload(&self, master: &Master) -> Result<()> {
-        let log = Log::of(master.pid);
+        let mut log = Log::of(master.pid);
         let before = master.workers();
         let what = || {
             format!(

@@ -19,6 +19,8 @@ use super::sockets::{Address, Client};
 use crate::host::user::name_of;
 use users::Users;
 
+pub use nginx::{Log, Names};
+
 /// Whether a front keeps idle connections to an instance.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Pools {
@@ -109,6 +111,36 @@ pub struct Fronts {
     pools: RefCell<HashMap<(u32, String), Pools>>,
 }
 
+/// The logs in which the proxies of this host write about a site. Only those of nginx are known.
+pub fn logs(names: &Names) -> Vec<Log> {
+    let settings = Settings::default().nginx;
+    let fronts = acting::all().into_iter().map(|(_, holder)| holder);
+    let mut logs: Vec<Log> = Vec::new();
+    for nginx in fronts.filter(|holder| holder.program == "nginx") {
+        let found = nginx::logs_of(nginx.pid, &settings, names);
+        logs.extend(
+            found
+                .into_iter()
+                .filter(|log| !logs.contains(log))
+                .collect::<Vec<_>>(),
+        );
+    }
+    logs
+}
+
+/// The texts by which settings may name these addresses.
+pub fn names_of(addresses: &[Address]) -> Vec<String> {
+    let mut names = Vec::new();
+    for address in addresses {
+        names.push(address.to_string());
+        if let Address::Tcp(address) = address {
+            names.push(format!("127.0.0.1:{}", address.port()));
+            names.push(format!("localhost:{}", address.port()));
+        }
+    }
+    names
+}
+
 impl Fronts {
     /// The fronts of an instance at these addresses. `names` are further texts by which settings
     /// may name it: the path of the socket through the link `current`, say.
@@ -119,13 +151,7 @@ impl Fronts {
     /// The same, with the settings at other places.
     pub fn with_settings(addresses: &[Address], names: &[String], settings: Settings) -> Self {
         let mut all = names.to_vec();
-        for address in addresses {
-            all.push(address.to_string());
-            if let Address::Tcp(address) = address {
-                all.push(format!("127.0.0.1:{}", address.port()));
-                all.push(format!("localhost:{}", address.port()));
-            }
-        }
+        all.extend(names_of(addresses));
         Fronts {
             names: all,
             settings,

@@ -128,6 +128,11 @@ impl Instance {
         }
     }
 
+    /// Where the process of a release prints to, when zdd itself runs it.
+    pub fn log_path(&self) -> camino::Utf8PathBuf {
+        own_process::log_path(self)
+    }
+
     /// What it printed last.
     pub(super) fn last_lines(&self, since: Ticks) -> Vec<String> {
         match self.runner() {

@@ -3,6 +3,7 @@
 //! for as long as requests come; with a short `keepalive_time` and `keepalive_timeout` nginx closes
 //! them by itself, each after its answer, and nothing is lost.
 
+mod logs;
 mod pool;
 mod tree;
 mod websocket;
@@ -18,6 +19,8 @@ use crate::host::process;
 use crate::host::signal::Patience;
 use tree::Tree;
 
+pub use logs::{Log, Names};
+
 type Version = (u32, u32, u32);
 
 /// Whether the nginx that this process belongs to pools connections to what these names stand for.
@@ -25,6 +28,12 @@ type Version = (u32, u32, u32);
 pub fn pools_of(pid: u32, default: &Utf8Path, names: &[String]) -> Pools {
     let file = settings_file(pid).unwrap_or_else(|| default.to_owned());
     pools(&Tree::read(&file), names, &installed_version)
+}
+
+/// The logs in which the nginx that this process belongs to writes about a site.
+pub fn logs_of(pid: u32, default: &Utf8Path, names: &Names) -> Vec<Log> {
+    let file = settings_file(pid).unwrap_or_else(|| default.to_owned());
+    logs::logs(&Tree::read(&file), names)
 }
 
 /// The file of the option `-c`. Workers show no options, their master does, in a title of one word.

@@ -14,7 +14,8 @@ const DEPTH_LIMIT: usize = 8;
 /// a directive alone.
 #[derive(Debug, Default)]
 pub struct Tree {
-    directives: Vec<Directive>,
+    /// Those that stand in no braces.
+    pub directives: Vec<Directive>,
 }
 
 impl Tree {

@@ -1,0 +1,73 @@
+//! What systemd's journal and the log of nginx complain of after a switch is told.
+
+use serde_json::Value;
+
+use crate::Case;
+use crate::outcome::Outcome;
+use crate::site::Site;
+
+pub const CASES: &[Case] = &[("case_o::complaints_after_a_switch_are_told", told)];
+
+/// What a log complains of, by the JSON.
+#[track_caller]
+fn of<'o>(outcome: &'o Outcome, source: &str) -> &'o Value {
+    let all = outcome.json["complaints"].as_array();
+    let mut all = all.into_iter().flatten();
+    let found = all.find(|it| it["source"] == source);
+    found.unwrap_or_else(|| panic!("nothing of `{source}`:\n{outcome}"))
+}
+
+fn told() {
+    let site = Site::serving("v1");
+    let silent = site.release("v2");
+    let blind = of(&silent, "/var/log/nginx/error.log");
+    assert!(blind["unread"].is_string(), "deploy may not: {silent}");
+    silent.assert_says("errors after a switch are not seen there");
+
+    site.sh("usermod -aG adm deploy");
+    site.edit(
+        "/etc/nginx/conf.d/myapp.conf",
+        "    location / {",
+        "    location /dead { proxy_pass http://unix:/var/www/myapp/no.sock; }\n    location / {",
+    );
+    site.sh("
+        printf 'server { listen 81; access_log off;\\n location / { proxy_pass http://127.0.0.1:9; } }' \
+            > /etc/nginx/conf.d/other.conf
+        systemctl restart nginx
+    ");
+    site.append_code(
+        "v3",
+        "import sys\nprint('[ERROR] no card\\nTraceback (most recent call last):\\n  File x\\nKeyError: 7', \
+         file=sys.stderr, flush=True)",
+    );
+    site.write_hook(
+        "v3",
+        "verify",
+        "curl -s 'http://127.0.0.1/dead?token=s3cret' >/dev/null
+         curl -s http://127.0.0.1:81/ >/dev/null",
+    );
+    let outcome = site.release("v3");
+    outcome.assert_exit(0).assert_field("/outcome", "live");
+    let journal = of(&outcome, "gunicorn.service");
+    assert_eq!(journal["count"], 3, "each worker: {outcome}");
+    assert_eq!(journal["lines"][0], "[ERROR] no card: KeyError: 7");
+    let errors = of(&outcome, "/var/log/nginx/error.log");
+    assert_eq!(errors["count"], 1, "not the other site's: {outcome}");
+    let line = errors["lines"][0].as_str().unwrap_or_default();
+    assert!(
+        line.contains("connect() to unix:/var/www/myapp/no.sock failed"),
+        "{line}"
+    );
+    assert!(line.ends_with(": GET /dead"), "{line}");
+    let answers = of(&outcome, "/var/log/nginx/access.log");
+    assert_eq!(answers["count"], 1, "{outcome}");
+    outcome.assert_says("3 new errors since the switch");
+    assert!(!outcome.says("s3cret"), "{outcome}");
+    site.outcome(["show"]).assert_says("no card");
+
+    // The same code again: its errors came before, too.
+    let again = site.release("v3");
+    let known = of(&again, "gunicorn.service");
+    assert_eq!(known["known"], known["count"], "{again}");
+    assert!(!again.says("gunicorn.service: 3 new"), "{again}");
+}
