@@ -206,9 +206,12 @@ fn wrong(findings: Vec<Finding>) -> Error {
 
 /// The paths of a file are relative to it.
 fn relative_to(directory: &Utf8Path, mut config: Config) -> Result<Config> {
-    let paths = [&mut config.env_file, &mut config.source.path];
+    let of_proxy = config.proxy.as_mut();
+    let of_proxy = of_proxy.map(|proxy| [&mut proxy.output, &mut proxy.pid_file]);
+    let paths = [&mut config.env_file, &mut config.source.path].into_iter();
+    let paths = paths.chain(of_proxy.into_iter().flatten()).flatten();
     let logs = config.probe.logs.iter_mut().flatten();
-    for path in paths.into_iter().flatten().chain(logs) {
+    for path in paths.chain(logs) {
         *path = absolute(&directory.join(&*path))?;
     }
     if let Some(url) = config

@@ -150,6 +150,7 @@ mod tests {
             ("`[require]`", "require", vec!["Require"]),
             ("`[hooks]`", "hooks", vec!["Hooks", "HookTable"]),
             ("`[[service]]`", "service", vec!["Service"]),
+            ("`[proxy]`", "proxy", vec!["Proxy"]),
             ("`[[health]]`", "health", vec!["HealthCheck"]),
             ("`[probe]`", "probe", vec!["Probe"]),
         ] {

@@ -13,6 +13,7 @@ mod planned;
 pub mod schema;
 mod shape;
 mod syntax;
+pub mod template;
 mod tree;
 pub mod units;
 mod validate;

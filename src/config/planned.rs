@@ -3,7 +3,7 @@
 
 /// Where such a key may stand, and which ones.
 const PLANNED: [(&str, &[&str]); 3] = [
-    ("", &["cache", "proxy"]),
+    ("", &["cache"]),
     ("source", &["artifact"]),
     ("service", &["cwd", "pid_file", "stop", "warm"]),
 ];

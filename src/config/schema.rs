@@ -8,8 +8,10 @@ use serde::{Deserialize, Serialize};
 use super::git_url;
 use super::units::{Size, Span};
 
+mod proxy;
 mod service;
 
+pub use proxy::Proxy;
 pub use service::{Kind, OnStale, Role, Scope, Service, SwitchWay};
 
 /// Everything that can be set for a site. Every key is optional.
@@ -40,6 +42,8 @@ pub struct Config {
     pub hooks: Hooks,
     /// What runs the code, in the order in which it is switched.
     pub service: Vec<Service>,
+    /// The nginx that is told of each release by settings of its own.
+    pub proxy: Option<Proxy>,
     /// What is asked after the switch.
     pub health: Vec<HealthCheck>,
     /// Steady requests during the switch, and the watch after it.
@@ -59,6 +63,7 @@ impl Default for Config {
             require: Require::default(),
             hooks: Hooks::default(),
             service: Vec::new(),
+            proxy: None,
             health: Vec::new(),
             probe: Probe::default(),
         }

@@ -38,6 +38,16 @@ impl Unit {
         (service.kind() == Kind::Unit).then(|| Unit::named(service, full_name(service)))
     }
 
+    /// A unit of the system that no release runs on: a proxy.
+    pub fn shared(name: &str, through_sudo: bool) -> Self {
+        let service = Service {
+            unit: Some(name.to_owned()),
+            sudo: through_sudo,
+            ..Service::default()
+        };
+        Unit::named(&service, full_name(&service))
+    }
+
     /// The instance of a template that belongs to one release; `None` for other kinds.
     pub fn instance_of(service: &Service, release: &str) -> Option<Self> {
         if service.kind() != Kind::Instance {
@@ -143,6 +153,11 @@ impl Unit {
     /// The lines that are missing in sudoers so that `user` can switch this unit without a
     /// password; `None` when none is.
     pub fn refused_by_sudo(&self, user: &str) -> Option<Vec<String>> {
+        self.refused_verbs(user, &self.verbs())
+    }
+
+    /// The same for some verbs.
+    pub fn refused_verbs(&self, user: &str, verbs: &[Verb]) -> Option<Vec<String>> {
         let is_refused = |verb: &Verb| {
             let words = Systemctl::sudo_test(*verb, &self.name);
             let asked = Command::new(&words[0])
@@ -150,7 +165,7 @@ impl Unit {
                 .capture(&Patience::fresh());
             !asked.is_ok_and(|finished| finished.ending.is_success())
         };
-        let refused: Vec<Verb> = self.verbs().into_iter().filter(is_refused).collect();
+        let refused: Vec<Verb> = verbs.iter().copied().filter(is_refused).collect();
         (!refused.is_empty()).then(|| self.lines_for(user, &refused))
     }
 

@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use super::advice::accusation;
 use super::instance::{self, Instance};
-use super::{ServiceBefore, name_of};
+use super::{ServiceBefore, name_of, proxy};
 use crate::config::Config;
 use crate::config::schema::{Kind, Service, SwitchWay};
 use crate::error::{Finding, Result};
@@ -61,6 +61,7 @@ pub fn look(
             unit,
         });
     }
+    findings.extend(proxy::findings(config));
     let health = match from {
         Some(_) => outcome::of_all(&config.health, patience),
         None => Vec::new(),

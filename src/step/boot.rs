@@ -1,7 +1,7 @@
 //! What a boot needs: the instances of the live release running, whatever the boot itself started.
 
-use super::Surroundings;
 use super::instance::Instance;
+use super::{Surroundings, proxy};
 use crate::config::Config;
 use crate::config::schema::Kind;
 use crate::error::Result;
@@ -29,6 +29,9 @@ pub fn start_live(site: &Site, config: &Config, history: &History, report: &dyn 
             Ok(()) => report.finished("Started", &name, None),
             Err(error) => report.warning(&format!("{name}: {error}")),
         }
+    }
+    if let Err(error) = proxy::follow(site, config, history, report) {
+        report.warning(&format!("nginx: {error}"));
     }
 }
 

@@ -16,10 +16,12 @@ pub mod in_place;
 pub mod instance;
 pub mod link_shared;
 pub mod mission;
+pub mod nginx;
 pub mod outcome;
 pub mod pools;
 pub mod preconditions;
 pub mod prove;
+pub mod proxy;
 pub mod prune;
 pub mod restore;
 pub mod run_hook;
@@ -162,8 +164,11 @@ impl Step {
                 let told = services
                     .into_iter()
                     .map(|name| format!("tell and prove {name}"));
+                let nginx = config.proxy.as_ref();
+                let nginx = nginx.map(|proxy| format!("lead nginx over by {}", proxy.output()));
                 std::iter::once("flip current".to_owned())
                     .chain(told)
+                    .chain(nginx)
                     .collect::<Vec<_>>()
                     .join(", ")
             }
@@ -191,11 +196,13 @@ fn listed<'a>(paths: impl IntoIterator<Item = &'a Utf8PathBuf>) -> String {
 /// The name of the step before which nothing changed for users.
 pub const SWITCH: &str = "switch";
 
-/// How messages name a service: its unit, its program, or the command that starts or reloads it.
+/// How messages name a service: its unit, its program, its own name, or the command that starts or
+/// reloads it.
 pub fn name_of(service: &Service) -> String {
     let names = [
         &service.unit,
         &service.program,
+        &service.name,
         &service.start,
         &service.reload,
     ];

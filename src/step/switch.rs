@@ -9,18 +9,19 @@ use crate::host::disk;
 use crate::site::link::{self, Current};
 
 use super::instance::Instance;
-use super::{Stage, complaints, pools, prove, restore, tell, worker};
+use super::{Stage, complaints, pools, prove, proxy, restore, tell, worker};
 
 /// The key of the journal that says that the flip is about to happen.
 pub const FLIPPING: &str = "flipping";
 
-/// Flips, tells every web service, and waits until each runs the new release.
+/// Flips, tells every web service, waits until each runs the new release, and lets nginx follow.
 ///
 /// # Errors
-/// When the flip or a service is refused, a service dies, or still runs the old release.
+/// When the settings of nginx, the flip or a service are refused, a service dies, or still runs the old release.
 pub fn run(stage: &mut Stage<'_>) -> Result<()> {
     let release = stage.mission.release.clone();
     link_sockets(stage)?;
+    proxy::place(stage)?;
     disk::sync_file_system(stage.site.root())?;
     stage.logs = Some(complaints::listen(stage));
     stage.fact(FLIPPING, true)?;
@@ -53,7 +54,11 @@ pub fn run(stage: &mut Stage<'_>) -> Result<()> {
     for place in services {
         prove::prove(stage, place)?;
     }
-    pools::let_go(stage)
+    match stage.mission.config.proxy {
+        // New workers hold no connection to the old release, and the old ones take no request.
+        Some(_) => proxy::take_effect(stage),
+        None => pools::let_go(stage),
+    }
 }
 
 /// A proxy that connects through `current` finds every socket below it, wherever it lies.
@@ -64,7 +69,7 @@ fn link_sockets(stage: &Stage<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Flips back, then puts every service that was told back to what it was: web services in file
+/// Flips back and gives nginx its settings back, then puts every service that was told back to what it was: web services in file
 /// order, workers last. The health checks that were good before must be good again.
 ///
 /// # Errors
@@ -75,6 +80,8 @@ pub fn undo(stage: &mut Stage<'_>) -> Result<()> {
     if stage.was_switched() {
         flip_back(stage)?;
     }
+    let restored = stage.undisturbed(proxy::undo);
+    result = result.and(restored);
     for role in [Role::Web, Role::Worker] {
         for place in stage.services_of(role) {
             let restored = stage.undisturbed(|stage| restore::service(stage, place));

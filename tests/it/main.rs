@@ -22,6 +22,7 @@ mod json;
 mod output;
 mod preconditions;
 mod process;
+mod proxy;
 mod prune;
 mod records;
 mod rights;

@@ -12,6 +12,9 @@ use crate::config::units::Span;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Service {
+    /// Its name in the template of `[proxy]`, and in messages where it is neither unit nor
+    /// program. Default: the name of its unit or program.
+    pub name: Option<String>,
     /// A systemd unit. Of a template (`myapp@.service`) each release runs an instance of its own,
     /// named by the release.
     pub unit: Option<String>,
@@ -73,6 +76,7 @@ pub struct Service {
 impl Default for Service {
     fn default() -> Self {
         Service {
+            name: None,
             unit: None,
             program: None,
             template: None,
@@ -133,7 +137,18 @@ impl Service {
         matches!(self.kind(), Kind::Instance | Kind::Program | Kind::Process)
     }
 
-    /// Whether two settings mean the same service, however it is to be switched. Processes have no
+    /// Its name in the template of `[proxy]`, where a name has letters, digits and `_`.
+    pub fn name_in_template(&self) -> Option<String> {
+        let unit = self.unit.as_deref().map(|unit| {
+            let name = unit.rsplit_once('.').map_or(unit, |(name, _)| name);
+            name.trim_end_matches('@')
+        });
+        let name = self.name.as_deref().or(self.program.as_deref()).or(unit)?;
+        let plain = |c: char| if c.is_ascii_alphanumeric() { c } else { '_' };
+        Some(name.chars().map(plain).collect())
+    }
+
+    /// Whether two settings mean the same service, however it is to be switched. Processes need no
     /// name: of several see [`counterpart`](Self::counterpart).
     pub fn is_same(&self, other: &Service) -> bool {
         let key = |service: &Service| {
@@ -141,7 +156,10 @@ impl Service {
             let role = (service.kind() == Kind::Process).then_some(service.role);
             (service.kind(), name, service.scope, role)
         };
-        key(self) == key(other)
+        let is_named = self.unit.is_some() || self.program.is_some();
+        let names = (&self.name, &other.name);
+        let is_other = matches!(names, (Some(one), Some(other)) if one != other);
+        key(self) == key(other) && (is_named || !is_other)
     }
 
     /// The place among `others` of the service that is the same as the one at `place` of `all`.

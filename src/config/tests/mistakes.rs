@@ -32,7 +32,6 @@ fn each_mistake_is_told_with_its_place_and_its_hint() {
 fn keys_of_a_later_version_are_called_that() {
     for (table, key) in [
         ("", "[[cache]]"),
-        ("", "[proxy]"),
         ("[source]\n", "artifact = 'x'"),
         ("[[service]]\nstart = 'x'\n", "stop = 'x'"),
         ("[[service]]\nstart = 'x'\n", "pid_file = 'x'"),

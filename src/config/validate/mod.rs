@@ -5,6 +5,7 @@ mod health;
 mod hooks;
 mod paths;
 mod program;
+mod proxy;
 mod service;
 
 use super::mistake::Mistake;
@@ -22,6 +23,7 @@ pub(super) fn mistakes(config: &Config, tree: &Tree<'_>) -> Vec<Mistake> {
     judge.require(config);
     judge.hooks(&config.hooks);
     judge.services(&config.service);
+    judge.proxy(config);
     judge.health_checks(&config.health);
     judge.probe(&config.probe);
     judge.mistakes

@@ -28,9 +28,13 @@ impl Judge<'_, '_> {
     /// All `[[service]]` tables.
     pub(super) fn services(&mut self, services: &[Service]) {
         let (mut named, mut programs) = (BTreeSet::new(), BTreeSet::new());
+        let mut names = BTreeSet::new();
         for (number, service) in services.iter().enumerate() {
             let place = format!("service.{number}");
             self.service(&place, service);
+            if let Some(name) = &service.name {
+                self.service_name(&format!("{place}.name"), name, !names.insert(name));
+            }
             if let Some(unit) = &service.unit
                 && !named.insert((unit, service.scope == Scope::User))
             {
@@ -47,6 +51,19 @@ impl Judge<'_, '_> {
                     format!("{} is named by an earlier service", quoted(program)),
                 );
             }
+        }
+    }
+
+    /// A name that can stand in a template.
+    fn service_name(&mut self, place: &str, name: &str, is_taken: bool) {
+        let plain = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);
+        let begins_well = name.starts_with(|c: char| c.is_ascii_alphabetic());
+        if !begins_well || !name.chars().all(plain) {
+            self.value(place, format!("{} is no name of a service", quoted(name)))
+                .hint("letters, digits, `-` and `_`, a letter first");
+        } else if is_taken {
+            let what = format!("{} is the name of an earlier service", quoted(name));
+            self.value(place, what);
         }
     }
 
@@ -195,7 +212,7 @@ impl Judge<'_, '_> {
     }
 
     /// The rules of `unit_name_is_valid` in systemd's src/basic/unit-name.c.
-    fn unit(&mut self, place: &str, unit: &str) {
+    pub(super) fn unit(&mut self, place: &str, unit: &str) {
         let allowed = |c: char| c.is_ascii_alphanumeric() || ":-_.\\@".contains(c);
         let (name, suffix) = unit.rsplit_once('.').unwrap_or((unit, ""));
         if let Some(odd) = unit.chars().find(|c| !allowed(*c)) {

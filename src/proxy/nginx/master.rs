@@ -28,7 +28,11 @@ impl Master {
     /// The master whose pid stands in this file.
     pub fn of_pid_file(file: &Utf8Path) -> Option<Master> {
         let text = fs_err::read_to_string(file).ok()?;
-        let pid: u32 = text.trim().parse().ok()?;
+        Master::of_pid(text.trim().parse().ok()?)
+    }
+
+    /// The master that has this pid.
+    pub fn of_pid(pid: u32) -> Option<Master> {
         let stat = process::stat(pid).seen().filter(|stat| !stat.is_zombie)?;
         let title = process::argv(pid).seen().unwrap_or_default().join(" ");
         let is_nginx = process::name(pid).is_some_and(|name| name == "nginx");

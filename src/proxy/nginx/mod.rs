@@ -17,7 +17,7 @@ use fs_err as fs;
 
 use crate::error::{Context, Error, Result};
 use crate::host::atomic_file;
-use crate::host::command::Command;
+use crate::host::command::{Command, Finished};
 use crate::host::signal::Patience;
 use log::Log;
 
@@ -33,24 +33,38 @@ const RELOAD_TIMEOUT: Duration = Duration::from_secs(5);
 /// How often the workers are looked at.
 const LOOK_INTERVAL: Duration = Duration::from_millis(20);
 
-/// One nginx: a file of settings, and the file with the pid of who reads it.
+/// One nginx: a file of settings, and who reads it.
 #[derive(Debug, Clone, Copy)]
 pub struct Nginx<'a> {
     /// The settings, as zdd writes them.
     pub settings: &'a Utf8Path,
-    /// Where its master writes its pid.
-    pub pid_file: &'a Utf8Path,
+    /// How its master is found.
+    pub pid: Pid<'a>,
+    /// Whether `nginx` is called through `sudo -n`.
+    pub through_sudo: bool,
+}
+
+/// How the master of an nginx is found.
+#[derive(Debug, Clone, Copy)]
+pub enum Pid<'a> {
+    /// It writes its pid there.
+    File(&'a Utf8Path),
+    /// Who started it knows its pid; none when it does not run.
+    Known(Option<u32>),
 }
 
 impl Nginx<'_> {
-    /// The master that runs, by the pid file. A number that belongs to another program by now is
-    /// no nginx.
+    /// The master that runs. A number that belongs to another program by now is no nginx.
     pub fn master(&self) -> Option<Master> {
-        Master::of_pid_file(self.pid_file)
+        match self.pid {
+            Pid::File(file) => Master::of_pid_file(file),
+            Pid::Known(pid) => Master::of_pid(pid?),
+        }
     }
 
     /// Lets nginx itself look at settings before they are put in place. Settings that are a part
-    /// of others can only be looked at when they are: that is [`test_placed`](Self::test_placed).
+    /// of others can only be looked at when they are, and sudo allows no file of another name: that
+    /// is [`test_placed`](Self::test_placed).
     ///
     /// # Errors
     /// What nginx has against them.
@@ -58,6 +72,9 @@ impl Nginx<'_> {
         let Reads::Whole { prefix } = reads else {
             return Ok(());
         };
+        if self.through_sudo {
+            return Ok(());
+        }
         let directory = self.settings.parent().unwrap_or(Utf8Path::new("/"));
         let what = || format!("cannot write beside `{}`", self.settings);
         // In the same directory: what the settings include is looked for from there.
@@ -68,19 +85,23 @@ impl Nginx<'_> {
         candidate.write_all(text.as_bytes()).context(what())?;
         let path = Utf8Path::from_path(candidate.path());
         let path = path.ok_or_else(|| Error::failed(what()))?;
-        test_file(path, prefix.as_deref(), patience).map_err(|error| Error {
-            tail: renamed(error.tail, path, self.settings),
-            ..error
-        })
+        self.test_file(path, prefix.as_deref(), patience)
+            .map_err(|error| Error {
+                tail: renamed(error.tail, path, self.settings),
+                ..error
+            })
     }
 
-    /// The same for settings in place that others include.
+    /// The same for settings in place that could not be looked at before.
     ///
     /// # Errors
     /// What nginx has against them.
     pub fn test_placed(&self, reads: &Reads, patience: &Patience) -> Result<()> {
         match reads {
-            Reads::Included { main, prefix } => test_file(main, prefix.as_deref(), patience),
+            Reads::Included { main, prefix } => self.test_file(main, prefix.as_deref(), patience),
+            Reads::Whole { prefix } if self.through_sudo => {
+                self.test_file(self.settings, prefix.as_deref(), patience)
+            }
             _ => Ok(()),
         }
     }
@@ -103,6 +124,19 @@ impl Nginx<'_> {
     /// # Errors
     /// When it does not, within 5 s; with what nginx wrote into its log since.
     pub fn reload(&self, master: &Master) -> Result<()> {
+        let hang_up = || match master.hang_up() {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(Error::failed("it ended")),
+            Err(error) => Err(Error::from(std::io::Error::from(error))),
+        };
+        self.reload_by(master, &hang_up)
+    }
+
+    /// The same, where `tell` is what makes the master read its settings again.
+    ///
+    /// # Errors
+    /// When it cannot be told, or as [`reload`](Self::reload).
+    pub fn reload_by(&self, master: &Master, tell: &dyn Fn() -> Result<()>) -> Result<()> {
         let mut log = Log::of(master.pid);
         let before = master.workers();
         let what = || {
@@ -111,9 +145,11 @@ impl Nginx<'_> {
                 master.pid, self.settings
             )
         };
-        if !master.hang_up().context(what())? {
-            return Err(Error::failed(what()).cause("it ended"));
-        }
+        tell().map_err(|error| Error {
+            what: what(),
+            cause: Some(error.to_string()),
+            ..error
+        })?;
         let deadline = Instant::now() + RELOAD_TIMEOUT;
         loop {
             if !master.is_running() {
@@ -144,23 +180,44 @@ impl Nginx<'_> {
     }
 }
 
-/// `nginx -t`.
-fn test_file(file: &Utf8Path, prefix: Option<&Utf8Path>, patience: &Patience) -> Result<()> {
-    let command = command(prefix).args(["-t", "-q", "-c"]).arg(file);
-    let tested = command.timeout(TEST_TIMEOUT).capture(patience);
-    let tested = tested.context("cannot run nginx")?;
-    if tested.ending.is_success() {
-        return Ok(());
+impl Nginx<'_> {
+    /// `nginx -t`, or the longer form of it that tells what was read, so that sudo needs to allow
+    /// only one.
+    fn test_file(
+        &self,
+        file: &Utf8Path,
+        prefix: Option<&Utf8Path>,
+        patience: &Patience,
+    ) -> Result<()> {
+        let tested = self.dump(file, prefix, patience)?;
+        if tested.ending.is_success() {
+            return Ok(());
+        }
+        let error = Error::failed("nginx refuses its settings").cause(tested.ending);
+        Err(error.tail(tested.tail).hint("correct the template"))
     }
-    let error = Error::failed("nginx refuses its settings").cause(tested.ending);
-    Err(error.tail(tested.tail).hint("correct the template"))
-}
 
-fn command(prefix: Option<&Utf8Path>) -> Command {
-    let command = Command::new(program());
-    match prefix {
-        Some(prefix) => command.arg("-p").arg(prefix),
-        None => command,
+    /// All settings that nginx reads from a file on, or why it cannot.
+    fn dump(
+        &self,
+        file: &Utf8Path,
+        prefix: Option<&Utf8Path>,
+        patience: &Patience,
+    ) -> Result<Finished> {
+        let command = self.command(prefix).args(["-T", "-q", "-c"]).arg(file);
+        let dumped = command.timeout(TEST_TIMEOUT).capture(patience);
+        dumped.context("cannot run nginx")
+    }
+
+    fn command(&self, prefix: Option<&Utf8Path>) -> Command {
+        let command = match self.through_sudo {
+            true => Command::new("sudo").args(["-n", "--"]).arg(program()),
+            false => Command::new(program()),
+        };
+        match prefix {
+            Some(prefix) => command.arg("-p").arg(prefix),
+            None => command,
+        }
     }
 }
 

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use super::{Master, Nginx, command};
+use super::{Master, Nginx};
+use crate::error::{Error, Result};
 use crate::host::command::Command;
 use crate::host::process;
 use crate::host::signal::Patience;
@@ -37,30 +38,81 @@ pub enum Reads {
 
 impl Nginx<'_> {
     /// What the master that runs, if one does, has to do with the settings.
-    pub fn reads(&self, master: Option<&Master>, patience: &Patience) -> Reads {
+    ///
+    /// # Errors
+    /// When nginx does not tell what it reads.
+    pub fn reads(&self, master: Option<&Master>, patience: &Patience) -> Result<Reads> {
         let Some(master) = master else {
-            return Reads::Whole { prefix: None };
+            return Ok(Reads::Whole { prefix: None });
         };
         let (main, prefix) = started_with(master.pid);
         // Where it was started from is not known any more.
         let main = main.filter(|main| main.is_absolute() || prefix.is_some());
         let main = main.map(|main| prefix.as_deref().map_or(main.clone(), |it| it.join(&main)));
         let Some(main) = main.or_else(|| built_in(patience)) else {
-            return Reads::Whole { prefix };
+            return Ok(Reads::Whole { prefix });
         };
         if is_same(&main, self.settings) {
-            return Reads::Whole { prefix };
+            return Ok(Reads::Whole { prefix });
         }
-        let dump = command(prefix.as_deref()).args(["-T", "-c"]).arg(&main);
-        let dump = dump.timeout(TIMEOUT).capture(patience);
-        let dump = dump.map(|finished| finished.stdout).unwrap_or_default();
-        let mut files = dump.lines().filter_map(|line| {
+        let dumped = self.dump(&main, prefix.as_deref(), patience)?;
+        if !dumped.ending.is_success() {
+            let what = format!("nginx (pid {}) does not tell what it reads", master.pid);
+            let error = Error::failed(what).cause(dumped.ending).tail(dumped.tail);
+            return Err(error.hint(format!("see what is wrong with `nginx -t -c {main}`")));
+        }
+        let mut files = dumped.stdout.lines().filter_map(|line| {
             let file = line.strip_prefix("# configuration file ")?;
             file.strip_suffix(':')
         });
-        match files.any(|file| is_same(Utf8Path::new(file), self.settings)) {
-            true => Reads::Included { main, prefix },
-            false => Reads::Not { main },
+        Ok(
+            match files.any(|file| is_same(Utf8Path::new(file), self.settings)) {
+                true => Reads::Included { main, prefix },
+                false => Reads::Not { main },
+            },
+        )
+    }
+
+    /// The lines that are missing in sudoers so that `user` can have settings tested and, where
+    /// `is_told` by the program itself, take effect.
+    pub fn refused_by_sudo(&self, master: &Master, user: &str, is_told: bool) -> Vec<String> {
+        let (main, prefix) = started_with(master.pid);
+        let prefix = prefix.map(|prefix| format!(" -p {prefix}"));
+        let prefix = prefix.unwrap_or_default();
+        let reload = main.as_ref().map(|main| format!(" -c {main}"));
+        let reload = format!("{prefix} -s reload{}", reload.unwrap_or_default());
+        let main = main.or_else(|| built_in(&Patience::fresh()));
+        let test = format!("{prefix} -T -q -c {}", main.unwrap_or_default());
+        let program = super::program();
+        let is_refused = |words: &String| {
+            let asked = Command::new("sudo").args(["-n", "-l", "--"]);
+            let asked = asked.arg(&program).args(words.split_ascii_whitespace());
+            let asked = asked.timeout(TIMEOUT).capture(&Patience::fresh());
+            !asked.is_ok_and(|finished| finished.ending.is_success())
+        };
+        let needed = std::iter::once(test).chain(is_told.then_some(reload));
+        let refused = needed.filter(is_refused);
+        refused
+            .map(|words| format!("{user} ALL=(root) NOPASSWD: {program}{words}"))
+            .collect()
+    }
+
+    /// `nginx -s reload`, with the options that the master was started with.
+    ///
+    /// # Errors
+    /// When it is refused.
+    pub fn tell_by_program(&self, master: &Master, patience: &Patience) -> Result<()> {
+        let (main, prefix) = started_with(master.pid);
+        let command = self.command(prefix.as_deref()).args(["-s", "reload"]);
+        let command = match main {
+            Some(main) => command.arg("-c").arg(main),
+            None => command,
+        };
+        let line = command.line();
+        let told = command.timeout(TIMEOUT).capture(patience)?;
+        match told.ending.is_success() {
+            true => Ok(()),
+            false => Err(Error::failed(format!("`{}`: {}", line, told.ending)).tail(told.tail)),
         }
     }
 }

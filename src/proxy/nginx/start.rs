@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use camino::Utf8Path;
 use fs_err as fs;
 
-use super::{LOOK_INTERVAL, Master, Nginx, program};
+use super::{LOOK_INTERVAL, Master, Nginx, Pid, program};
 use crate::error::{Context, Error, ErrorKind, Result};
 use crate::host::descriptors;
 use crate::host::signal::Patience;
@@ -54,10 +54,13 @@ pub(super) fn start(nginx: &Nginx<'_>, said: &Utf8Path, patience: &Patience) -> 
         if Instant::now() >= deadline {
             let limit = START_TIMEOUT.as_secs();
             let cause = format!(
-                "no nginx with workers by `{}` within {limit} s",
-                nginx.pid_file
+                "no nginx with workers by {} within {limit} s",
+                match nginx.pid {
+                    Pid::File(file) => format!("`{file}`"),
+                    Pid::Known(_) => "its pid".to_owned(),
+                }
             );
-            let hint = "write `pid {nginx_pid_filename};` at the top of the template";
+            let hint = "let the template begin with `pid`, and the path of that file";
             let _ = child.kill();
             let _ = child.wait();
             return Err(failed(cause).hint(hint));

@@ -32,7 +32,8 @@ impl Own {
     fn nginx(&self) -> Nginx<'_> {
         Nginx {
             settings: &self.settings,
-            pid_file: &self.pid_file,
+            pid: Pid::File(&self.pid_file),
+            through_sudo: false,
         }
     }
 
@@ -95,7 +96,7 @@ fn a_reload_is_proved_by_new_workers_and_one_that_is_not_applied_is_noticed() {
     assert_eq!(answer(port), "one");
     let nginx = own.nginx();
     assert_eq!(
-        nginx.reads(Some(&master), &Patience::endless()),
+        nginx.reads(Some(&master), &Patience::endless()).unwrap(),
         Reads::Whole { prefix: None }
     );
 
@@ -174,11 +175,15 @@ fn included_settings_are_known_and_foreign_ones_too() {
     .unwrap();
     let other = Nginx {
         settings: &part,
-        pid_file: &own.pid_file,
+        pid: Pid::File(&own.pid_file),
+        through_sudo: false,
     };
     let main = own.settings.clone();
     let not = Reads::Not { main: main.clone() };
-    assert_eq!(other.reads(Some(&master), &Patience::endless()), not);
+    assert_eq!(
+        other.reads(Some(&master), &Patience::endless()).unwrap(),
+        not
+    );
     let directory = &own.directory;
     let text = format!(
         "pid {directory}/nginx.pid; error_log {directory}/error.log; events {{}}
@@ -186,7 +191,7 @@ fn included_settings_are_known_and_foreign_ones_too() {
         temporary(directory)
     );
     own.nginx().place(text.as_bytes()).unwrap();
-    let included = other.reads(Some(&master), &Patience::endless());
+    let included = other.reads(Some(&master), &Patience::endless()).unwrap();
     assert_eq!(included, Reads::Included { main, prefix: None });
     other.test_placed(&included, &Patience::endless()).unwrap();
     other.reload(&master).unwrap();

@@ -4,8 +4,9 @@
 use std::collections::BTreeMap;
 
 use camino::Utf8Path;
-use minijinja::{Environment, UndefinedBehavior, Value};
+use minijinja::Value;
 
+use crate::config::template::{self, Names};
 use crate::error::{Error, Result};
 
 /// How the first line of such a file begins; behind it stands the root of its site.
@@ -28,27 +29,17 @@ pub struct Facts {
 /// When the template is not one, names something that is not there, or makes the file of another
 /// program.
 pub fn render(template: &str, path: &Utf8Path, root: &Utf8Path, facts: &Facts) -> Result<String> {
-    let what = || format!("cannot make the file of `{}` from `{path}`", facts.program);
-    let mut environment = Environment::new();
-    environment.set_undefined_behavior(UndefinedBehavior::Strict);
-    let mut names: BTreeMap<String, Value> = BTreeMap::new();
+    let mut names: Names = BTreeMap::new();
     names.insert("program".to_owned(), Value::from(facts.program.clone()));
     for (name, text) in &facts.texts {
         names.insert((*name).to_owned(), Value::from(text.clone()));
     }
     names.insert("values".to_owned(), Value::from(facts.values.clone()));
-    let rendered = environment
-        .template_from_str(template)
-        .and_then(|template| template.render(Value::from(names)))
-        .map_err(|error| {
-            let known: Vec<&str> = facts.texts.iter().map(|(name, _)| *name).collect();
-            let hint = format!(
-                "a template may name {}, program and values.NAME",
-                known.join(", ")
-            );
-            Error::failed(what()).cause(in_one_line(&error)).hint(hint)
-        })?;
-    let text = format!("{MARK}{root}\n{}\n", rendered.trim_end());
+    let rendered = template::render(template, path, &names).map_err(|error| Error {
+        what: format!("{} for `{}`", error.what, facts.program),
+        ..error
+    })?;
+    let text = format!("{MARK}{root}\n{rendered}");
     check(&text, &facts.program)?;
     Ok(text)
 }
@@ -96,15 +87,6 @@ pub(super) fn check(text: &str, program: &str) -> Result<()> {
     Ok(())
 }
 
-/// The error of the engine, with its place.
-fn in_one_line(error: &minijinja::Error) -> String {
-    let text = error.to_string();
-    text.lines()
-        .next()
-        .unwrap_or_default()
-        .replace("<string>", "line")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -138,8 +120,7 @@ mod tests {
     fn a_name_that_is_not_there_is_no_empty_text() {
         for line in ["{{ relase_path }}", "{{ values.threads }}", "{% if %}"] {
             let error = rendered(&format!("{TEMPLATE}environment=A=\"{line}\"\n")).unwrap_err();
-            assert!(error.what.contains("supervisor.conf"), "{error}");
-            assert!(error.cause.unwrap().contains("4"), "{line}");
+            assert!(error.what.contains("`supervisor.conf:4`"), "{error}");
             assert!(error.hint.unwrap().contains("release_path"));
         }
     }

@@ -21,15 +21,16 @@ use serde::{Deserialize, Serialize};
 use crate::config::deploy_conf::DeployConf;
 use crate::error::Result;
 use crate::host::ticks::Ticks;
-use crate::proxy::nginx::{Master, Nginx};
+use crate::proxy::nginx::{Master, Nginx, Pid};
 use crate::saga::Reversible;
+use crate::step::nginx::Front;
 
 pub use before::{Before, found, look, still_running};
 pub use finish::run as finish;
 pub use instance::{Instance, Process};
 pub use record::Known;
 pub use stage::Stage;
-pub use switch::{last_before, refused_template, render};
+pub use switch::{refused_template, render};
 
 /// Everything about one run, as the first line of the journal has it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -87,7 +88,18 @@ impl Deployment {
     pub fn nginx(&self) -> Nginx<'_> {
         Nginx {
             settings: &self.conf.nginx.output,
-            pid_file: &self.conf.nginx.pid_file,
+            pid: Pid::File(&self.conf.nginx.pid_file),
+            through_sudo: false,
+        }
+    }
+
+    /// The proxy, and how it was before.
+    fn front(&self) -> Front<'_> {
+        Front {
+            nginx: self.nginx(),
+            unit: None,
+            master_before: self.master,
+            had_settings: self.had_settings,
         }
     }
 }

@@ -5,7 +5,7 @@ use std::process::Child;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::{Deployment, Instance, switch};
+use super::{Deployment, Instance};
 use crate::config::deploy_conf::Service;
 use crate::error::Result;
 use crate::host::signal::Patience;
@@ -14,6 +14,7 @@ use crate::saga;
 use crate::saga::journal::{self, Event, Journal};
 use crate::site::Site;
 use crate::site::record::StepTime;
+use crate::step::nginx;
 
 /// Where the steps of one run play.
 pub struct Stage<'a> {
@@ -88,7 +89,7 @@ impl<'a> Stage<'a> {
 
     /// Whether nginx was told of the new instances: users may have met them.
     pub fn was_switched(&self) -> bool {
-        self.known(switch::TELLING) == Some(true)
+        nginx::was_told(self)
     }
 
     /// Until when the command wants to go on.

@@ -52,6 +52,7 @@ if MODE == "stale":
 ThreadingHTTPServer.daemon_threads = False
 server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
 write("web.pid", os.getpid())
+write("port", server.server_address[1])
 if MODE != "portless":
     write("%d.port" % os.getpid(), server.server_address[1])
 if MODE == "dies":

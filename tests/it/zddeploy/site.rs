@@ -1,18 +1,14 @@
 //! A site as the original zddeploy has it, with a real nginx of its own and a small server.
 
 use std::fs;
-use std::io::{Read, Write};
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::thread::JoinHandle;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tempfile::TempDir;
 
+use crate::sandbox::load::{self, Load};
 use crate::sandbox::{Output, Program, processes, site};
 
 pub struct Place {
@@ -24,13 +20,12 @@ pub struct Place {
 impl Place {
     /// None where there is no nginx: there is nothing to try then.
     pub fn new() -> Option<Place> {
-        let places = ["/usr/sbin/nginx", "/usr/bin/nginx", "/usr/local/sbin/nginx"];
-        if !places.iter().any(|place| Path::new(place).exists()) {
+        if !load::has_nginx() {
             return None;
         }
         let scratch = TempDir::with_prefix("zdd-").unwrap();
         let root = scratch.path().canonicalize().unwrap();
-        let port = free_port();
+        let port = load::free_port();
         let place = Place {
             _scratch: scratch,
             root,
@@ -83,7 +78,7 @@ impl Place {
 
     /// What is served through nginx.
     pub fn serves(&self) -> Option<String> {
-        ask(self.port)
+        load::ask(self.port)
     }
 
     /// Every file whose content tells what is live, but for logs.
@@ -119,25 +114,7 @@ impl Place {
 
     /// Steady requests until they are ended.
     pub fn load(&self) -> Load {
-        let over = Arc::new(AtomicBool::new(false));
-        let (good, bad) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
-        let port = self.port;
-        let client = || {
-            let (over, good, bad) = (over.clone(), good.clone(), bad.clone());
-            std::thread::spawn(move || {
-                while !over.load(Ordering::Relaxed) {
-                    let counter = if ask(port).is_some() { &good } else { &bad };
-                    counter.fetch_add(1, Ordering::Relaxed);
-                    std::thread::sleep(Duration::from_millis(3));
-                }
-            })
-        };
-        Load {
-            clients: (0..4).map(|_| client()).collect(),
-            over,
-            good,
-            bad,
-        }
+        Load::on(self.port)
     }
 }
 
@@ -152,54 +129,4 @@ impl Drop for Place {
         }
         processes::end_inside(&self.root);
     }
-}
-
-pub struct Load {
-    clients: Vec<JoinHandle<()>>,
-    over: Arc<AtomicBool>,
-    good: Arc<AtomicUsize>,
-    bad: Arc<AtomicUsize>,
-}
-
-impl Load {
-    /// Ends the requests: there were some, and none failed.
-    pub fn lost_none(self) {
-        self.over.store(true, Ordering::Relaxed);
-        for client in self.clients {
-            client.join().unwrap();
-        }
-        let (good, bad) = (
-            self.good.load(Ordering::Relaxed),
-            self.bad.load(Ordering::Relaxed),
-        );
-        assert!(good > 10, "{good} answered");
-        assert_eq!(bad, 0, "failed, {good} answered");
-    }
-}
-
-/// A port for nginx, below those that the kernel gives to the servers: none of them takes it while
-/// nginx does not run.
-fn free_port() -> u16 {
-    static NEXT: AtomicUsize = AtomicUsize::new(0);
-    let first = std::process::id() as usize * 50;
-    loop {
-        let number = first + NEXT.fetch_add(1, Ordering::Relaxed);
-        let port = u16::try_from(20_000 + number % 10_000).unwrap();
-        if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
-            return port;
-        }
-    }
-}
-
-/// The body of a good answer.
-fn ask(port: u16) -> Option<String> {
-    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).ok()?;
-    stream
-        .set_read_timeout(Some(Duration::from_secs(10)))
-        .ok()?;
-    stream.write_all(b"GET / HTTP/1.0\r\n\r\n").ok()?;
-    let mut text = String::new();
-    stream.read_to_string(&mut text).ok()?;
-    let (head, body) = text.split_once("\r\n\r\n")?;
-    head.contains(" 200 ").then(|| body.to_owned())
 }

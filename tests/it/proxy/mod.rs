@@ -1,0 +1,177 @@
+//! `[proxy]`: an nginx whose settings are rendered for each release, under steady requests that
+//! must not fail, whatever goes wrong.
+
+mod place;
+
+use std::fs;
+use std::net::{Ipv4Addr, TcpListener};
+
+use nix::sys::signal::{Signal, kill};
+
+use place::{Place, SETTINGS};
+
+/// Runs something that fails, under load: everything is as it was.
+fn fails(place: &Place, code: i32, run: impl FnOnce() -> crate::sandbox::Output) -> String {
+    let before = place.state();
+    let load = place.load();
+    let output = run().exits(code);
+    load.lost_none();
+    assert_eq!(place.state(), before, "{output}");
+    assert_eq!(place.serves().as_deref(), Some("v1"));
+    output.to_string()
+}
+
+#[test]
+fn users_are_led_from_release_to_release_and_back_and_no_request_is_lost() {
+    let Some(place) = Place::released(SETTINGS) else {
+        return;
+    };
+    assert!(!place.conf().contains("backup"), "there was none before");
+    let load = place.load();
+    place.release("v2", "good").exits(0).says("Switched");
+    assert_eq!(place.serves().as_deref(), Some("v2"));
+    assert!(place.conf().contains("backup"), "{}", place.conf());
+    fails_at_start(&place);
+    place.site.does("rollback");
+    load.lost_none();
+    assert_eq!(place.serves().as_deref(), Some("v1"));
+    assert_eq!(place.servers().len(), 1, "the others have ended");
+}
+
+fn fails_at_start(place: &Place) {
+    let before = place.state();
+    place.release("v3", "ill").exits(1).says("503");
+    assert_eq!(place.state(), before);
+}
+
+#[test]
+fn settings_that_nginx_refuses_never_meet_users() {
+    let Some(place) = Place::released(SETTINGS) else {
+        return;
+    };
+    place.template(place.port, "nonsense;\n");
+    let said = fails(&place, 1, || place.release("v2", "good"));
+    assert!(said.contains("unknown directive"), "{said}");
+    assert!(said.contains("nonsense"), "{said}");
+
+    place.template(place.port, "# {{ wbe }}\n");
+    let said = fails(&place, 1, || place.release("v3", "good"));
+    assert!(said.contains("there is no `wbe`"), "{said}");
+    assert!(said.contains("nginx.conf.template:18`"), "{said}");
+    assert!(said.contains("`web_previous`"), "{said}");
+}
+
+#[test]
+fn a_reload_that_nginx_does_not_apply_is_noticed_and_taken_back() {
+    let Some(place) = Place::released(SETTINGS) else {
+        return;
+    };
+    let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    place.template(taken.local_addr().unwrap().port(), "");
+    let said = fails(&place, 3, || place.release("v2", "good"));
+    assert!(
+        said.contains("it goes on with the workers it had"),
+        "{said}"
+    );
+    assert!(said.contains("Address already in use"), "{said}");
+}
+
+#[test]
+fn a_release_that_is_sick_behind_nginx_is_taken_back() {
+    let Some(place) = Place::released(SETTINGS) else {
+        return;
+    };
+    place.site.hook("verify", "exit 1");
+    let said = fails(&place, 3, || place.release("v2", "good"));
+    assert!(said.contains("Switched"), "{said}");
+}
+
+#[test]
+fn a_command_killed_after_the_switch_is_finished() {
+    killed_in_verify("0", "v2");
+}
+
+#[test]
+fn a_command_killed_after_a_bad_switch_is_undone() {
+    killed_in_verify("1", "v1");
+}
+
+fn killed_in_verify(code: &str, serves: &str) {
+    let Some(place) = Place::released(SETTINGS) else {
+        return;
+    };
+    let wait =
+        "touch ../../reached; until test -e ../../go; do sleep 0.05; done; exit $(cat ../../go)";
+    place.site.hook("verify", wait);
+    let before = place.state();
+    let mut run = place.releasing("v2", "good").spawn();
+    run.wait_until("verify runs", |_| place.path("reached").exists());
+    assert_eq!(place.serves().as_deref(), Some("v2"));
+    run.signal(Signal::SIGKILL);
+    run.wait();
+    fs::write(place.path("go"), code).unwrap();
+    let load = place.load();
+    place.site.does("recover --wait 30s");
+    load.lost_none();
+    assert_eq!(place.serves().as_deref(), Some(serves));
+    assert_eq!(place.state() == before, serves == "v1");
+    assert_eq!(place.servers().len(), 1);
+}
+
+#[test]
+fn a_command_killed_while_nginx_is_told_is_undone() {
+    let Some(place) = Place::released(SETTINGS) else {
+        return;
+    };
+    let before = place.state();
+    let nginx = place.nginx().unwrap();
+    kill(nginx, Signal::SIGSTOP).unwrap();
+    let mut run = place.releasing("v2", "good").spawn();
+    let journal = place.path(".zdd/journal.jsonl");
+    run.wait_until("nginx is told", |_| {
+        fs::read_to_string(&journal).is_ok_and(|text| text.contains("\"telling\""))
+    });
+    run.signal(Signal::SIGKILL);
+    run.wait();
+    kill(nginx, Signal::SIGCONT).unwrap();
+    assert_ne!(place.conf(), before.1, "the test has lost its subject");
+    let load = place.load();
+    place.site.does("recover");
+    load.lost_none();
+    assert_eq!(place.state(), before);
+    assert_eq!(place.serves().as_deref(), Some("v1"));
+}
+
+#[test]
+fn after_a_boot_nginx_follows_to_the_new_port() {
+    let Some(place) = Place::released(SETTINGS) else {
+        return;
+    };
+    let before = place.conf();
+    crate::sandbox::processes::end_inside(&place.path("releases"));
+    while !place.servers().is_empty() {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    place.site.does("recover --boot");
+    assert_ne!(place.conf(), before);
+    assert_eq!(place.serves().as_deref(), Some("v1"));
+}
+
+#[test]
+fn an_nginx_that_reads_something_else_is_told_before_anything_is_built() {
+    let Some(place) = Place::released(SETTINGS) else {
+        return;
+    };
+    place
+        .site
+        .settings(&SETTINGS.replace("\"nginx.conf\"", "\"other.conf\""));
+    let said = fails(&place, 1, || place.release("v2", "good"));
+    assert!(said.contains("does not read"), "{said}");
+    place
+        .site
+        .zdd("check")
+        .run()
+        .exits(1)
+        .says("does not read")
+        .says("include it there");
+}
