@@ -86,7 +86,10 @@ fn end(
 }
 
 fn live(plan: &Plan, mut stage: Stage<'_>) -> Outcome {
-    let (cutover, notes) = finish_with_figures(&mut stage);
+    let (cutover, mut notes) = finish_with_figures(&mut stage);
+    if let Some(releases) = still_migrated(plan) {
+        notes.push(releases);
+    }
     let doubt = (!stage.doubts.is_empty()).then(|| not_proved(&stage.doubts));
     Outcome {
         doubt,
@@ -108,6 +111,17 @@ pub(super) fn finish_with_figures(stage: &mut Stage<'_>) -> (Option<Figures>, Ve
         stage.or_warn("journal", |stage| stage.journal.end());
     }
     (cutover, notes)
+}
+
+/// What a rollback leaves in the database, in short: it was told in full before.
+fn still_migrated(plan: &Plan) -> Option<String> {
+    let migrations = plan.mission.migrations.iter();
+    let releases: Vec<String> = migrations.map(|it| it.release.to_string()).collect();
+    let text = format!(
+        "the code is back, the migrations of {} were not taken back by zdd",
+        releases.join(", ")
+    );
+    (!releases.is_empty()).then_some(text)
 }
 
 fn not_proved(doubts: &[String]) -> String {
@@ -137,6 +151,7 @@ pub(super) fn outcome(
         running: stage.running,
         queues: stage.queues,
         complaints: stage.complaints,
+        migrations: plan.mission.migrations.clone(),
         restored: stage.restored,
         already: None,
         doubt: None,

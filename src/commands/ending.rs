@@ -9,7 +9,7 @@ use crate::exit_code::ExitCode;
 use crate::health::Figures;
 use crate::report::{closing, stdout};
 use crate::site::record::{Failure, StepTime};
-use crate::site::{ReleaseId, Site, link};
+use crate::site::{Migration, ReleaseId, Site, link};
 use crate::step::complaints::Complaints;
 use crate::step::outcome::{Ending, Running};
 use crate::step::worker::Queue;
@@ -44,6 +44,8 @@ pub struct Outcome {
     pub queues: Vec<Queue>,
     /// What the logs complained of since the switch.
     pub complaints: Vec<Complaints>,
+    /// What the releases that a rollback left did to the data.
+    pub migrations: Vec<Migration>,
     /// What the services run after they were put back.
     #[serde(skip)]
     pub restored: Vec<Running>,
@@ -101,6 +103,7 @@ impl Outcome {
             running: Vec::new(),
             queues: Vec::new(),
             complaints: Vec::new(),
+            migrations: Vec::new(),
             restored: Vec::new(),
             cause: Some(error),
             already: None,
@@ -125,6 +128,7 @@ impl Outcome {
             running: Vec::new(),
             queues: Vec::new(),
             complaints: Vec::new(),
+            migrations: Vec::new(),
             restored: Vec::new(),
             cause: None,
             already: Some(already),

@@ -156,6 +156,7 @@ fn planned(
         source: Some(source),
         revision,
         skipped_hooks: skipped_hooks.clone(),
+        migrations: Vec::new(),
         services_before: seen.services,
         health_before: seen.health,
     };

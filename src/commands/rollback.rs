@@ -10,7 +10,7 @@ use crate::hook::Verb;
 use crate::host::signal::Patience;
 use crate::host::user;
 use crate::plan;
-use crate::site::{History, Record, ReleaseId};
+use crate::site::{History, Migration, Record, ReleaseId};
 use crate::source::revision::Revision;
 use crate::step::preconditions::Preconditions;
 use crate::step::{Mission, before, in_force};
@@ -83,6 +83,7 @@ fn prepare(context: &Context<'_>, request: &Request, history: &History) -> Resul
             is_dirty: target.is_dirty,
         }),
         skipped_hooks: request.switching.skipped_hooks.clone(),
+        migrations: history.migrations_since(target),
         leaving,
         services_before: seen.services,
         health_before: seen.health,
@@ -110,6 +111,11 @@ fn target<'h>(history: &'h History, request: &Request) -> Result<&'h Record> {
     .hint("zdd list"))
 }
 
+/// What the releases that are left did to the data.
+fn lines(migrations: &[Migration]) -> Vec<String> {
+    migrations.iter().map(ToString::to_string).collect()
+}
+
 /// A migration that cannot be taken back stands between the releases.
 fn fence(history: &History, target: &Record, is_forced: bool) -> Result<()> {
     let Some(live) = history.live() else {
@@ -127,5 +133,6 @@ fn fence(history: &History, target: &Record, is_forced: bool) -> Result<()> {
         ids.join(", ")
     ))
     .cause("its hook wrote irreversible=true: the older code may not fit the database")
+    .tail(lines(&history.migrations_since(target)))
     .hint(format!("zdd rollback --force {}", target.id)))
 }

@@ -85,6 +85,9 @@ fn drive_prepared(
     match prepare(&history)? {
         Prepared::Plan(planned) => {
             let (plan, record) = *planned;
+            if let Some(line) = &plan.mission.migrated_since() {
+                context.report.note(line);
+            }
             drive::begin(context, &plan, record, vec![preconditions(began)])
         }
         Prepared::Unchanged(already) => {

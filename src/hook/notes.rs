@@ -32,13 +32,6 @@ const KEY_BYTES: usize = 64;
 pub struct Notes(pub BTreeMap<String, String>);
 
 impl Notes {
-    /// Whether `rollback` past this release needs `--force`: a migration has removed what the
-    /// older code needs.
-    pub fn irreversible(&self) -> bool {
-        let value = self.0.get("irreversible");
-        value.is_some_and(|value| matches!(value.as_str(), "true" | "yes" | "1"))
-    }
-
     /// Adds the notes of a later hook; a key set again has its last value.
     pub fn merge(&mut self, later: Notes) {
         self.0.extend(later.0);

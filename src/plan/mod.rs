@@ -91,6 +91,10 @@ impl fmt::Display for Plan {
             "{:>4}. finish: records, prune to {} good releases",
             self.steps.len() + 1,
             mission.config.keep
-        )
+        )?;
+        match mission.migrated_since() {
+            Some(text) => write!(f, "\nnote: {text}"),
+            None => Ok(()),
+        }
     }
 }

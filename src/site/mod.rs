@@ -7,6 +7,7 @@ pub mod history;
 pub mod instance;
 pub mod link;
 pub mod lock;
+pub mod migration;
 pub mod record;
 pub mod release_id;
 pub mod retention;
@@ -25,6 +26,7 @@ use crate::error::{Context, Error, Result};
 
 pub use bridged::Bridged;
 pub use history::History;
+pub use migration::Migration;
 pub use record::{Record, State};
 pub use release_id::ReleaseId;
 pub use samples::Samples;

@@ -148,6 +148,9 @@ pub struct Record {
     /// What hooks wrote to `ZDD_OUTPUT`.
     #[serde(default)]
     pub notes: BTreeMap<String, String>,
+    /// What its `migrate` hook wrote there.
+    #[serde(default)]
+    pub migration_notes: BTreeMap<String, String>,
     /// Whether its `migrate` hook was begun.
     #[serde(default)]
     pub is_migrated: bool,
@@ -206,6 +209,7 @@ impl Record {
             steps: Vec::new(),
             skipped_hooks: Vec::new(),
             notes: BTreeMap::new(),
+            migration_notes: BTreeMap::new(),
             is_migrated: false,
             cutover: None,
             taken_back_ms: None,
@@ -224,7 +228,7 @@ impl Record {
     pub fn is_irreversible(&self) -> bool {
         self.notes
             .get("irreversible")
-            .is_some_and(|value| value == "true")
+            .is_some_and(|value| matches!(value.as_str(), "true" | "yes" | "1"))
     }
 
     /// Writes the record durably.

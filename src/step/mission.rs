@@ -10,7 +10,7 @@ use crate::health::Outcome;
 use crate::hook::{Point, Verb};
 use crate::running::Observation;
 use crate::service::UnitState;
-use crate::site::ReleaseId;
+use crate::site::{Migration, ReleaseId};
 use crate::source::Source;
 use crate::source::revision::Revision;
 
@@ -38,6 +38,9 @@ pub struct Mission {
     pub revision: Option<Revision>,
     /// Hooks to leave out.
     pub skipped_hooks: Vec<Point>,
+    /// What the releases that are left by a rollback did to the data, oldest first.
+    #[serde(default)]
+    pub migrations: Vec<Migration>,
     /// The services of the release that was live before, as it was started with them: what is no
     /// longer named, and every copy of its own, is ended once it is left.
     #[serde(default)]
@@ -85,6 +88,16 @@ impl Mission {
     /// Whether a hook is to be left out.
     pub fn skips(&self, point: Point) -> bool {
         self.skipped_hooks.contains(&point)
+    }
+
+    /// What is to be said of the data before a rollback.
+    pub fn migrated_since(&self) -> Option<String> {
+        let list = self.migrations.iter().map(|it| format!("\n    | {it}"));
+        let head = format!(
+            "the database keeps what was migrated since release {}, unless a hook `revert` takes it back:",
+            self.release
+        );
+        (!self.migrations.is_empty()).then(|| head + &list.collect::<String>())
     }
 
     /// Whether no release was live before.

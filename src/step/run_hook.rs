@@ -117,6 +117,9 @@ pub fn run_in(
     };
     let ended = hook.run(&surroundings, &log_path, on_start);
     if *release == stage.record.id {
+        if point == Point::Migrate {
+            stage.record.migration_notes.clone_from(&ended.notes.0);
+        }
         stage.record.notes.extend(ended.notes.0);
     }
     ended.result?;

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::sandbox::Site;
 
-const ENDED: [&str; 12] = [
+const ENDED: [&str; 13] = [
     "schema",
     "outcome",
     "release",
@@ -17,6 +17,7 @@ const ENDED: [&str; 12] = [
     "running",
     "queues",
     "complaints",
+    "migrations",
 ];
 
 #[track_caller]

@@ -89,6 +89,39 @@ fn an_irreversible_migration_is_a_fence_that_only_force_passes() {
 }
 
 #[test]
+fn a_rollback_says_which_migrations_the_database_keeps() {
+    let (site, ids) = with_releases(1);
+    site.hook("migrate", "echo migrated=shop.0007 >> \"$ZDD_OUTPUT\"");
+    site.hook("build", "echo wheels=12 >> \"$ZDD_OUTPUT\"");
+    let second = site.release("v2");
+    site.hook("migrate", "echo migrated= >> \"$ZDD_OUTPUT\"");
+    site.release("v3");
+    site.code("v4");
+    let fourth = site.zdd("--json release --skip-hook migrate");
+    let fourth = fourth.arg(&site.source).run().exits(0).json()["release"].clone();
+    let dry = site.does(&format!("rollback --dry-run {}", ids[0]));
+    let told = format!("    | {second}: shop.0007\n");
+    assert!(dry.stdout.contains(&told), "{dry}");
+    assert!(dry.stdout.contains("was left out, as asked"), "{dry}");
+    assert_eq!(site.version().as_deref(), Some("v4"));
+
+    let back = site.does(&format!("--json rollback {}", ids[0]));
+    let migrations = back.json()["migrations"].clone();
+    assert_eq!(migrations.as_array().unwrap().len(), 2, "{back}");
+    assert_eq!(migrations[0]["release"], second.as_str(), "{back}");
+    assert_eq!(
+        migrations[0]["notes"],
+        serde_json::json!({ "migrated": "shop.0007" })
+    );
+    assert_eq!(migrations[1]["release"], fourth, "{back}");
+    assert_eq!(migrations[1]["skipped"], true, "{back}");
+    let before = back.stderr.find(told.trim_end()).unwrap();
+    let flip = back.stderr.find("Flipped").unwrap();
+    assert!(before < flip, "{back}");
+    back.says("the code is back, the migrations of");
+}
+
+#[test]
 fn a_rollback_runs_the_revert_of_the_release_it_leaves() {
     let site = Site::new("");
     site.release("v1");

@@ -198,6 +198,7 @@ fn outcome(stage: Stage<'_>, ending: Ending) -> Outcome {
         running: Vec::new(),
         queues: Vec::new(),
         complaints: Vec::new(),
+        migrations: Vec::new(),
         restored: Vec::new(),
         cause: None,
         already: None,

@@ -249,5 +249,5 @@ fn every_shipped_hook_is_a_small_executable_that_stops_at_the_first_error() {
         assert!(status.unwrap().success(), "{path}");
         count += 1;
     }
-    assert_eq!(count, 11);
+    assert_eq!(count, 12);
 }
