@@ -95,13 +95,13 @@ enum Verb {
     Check,
     /// Write zdd.toml, hooks, a systemd unit and a proxy snippet for a stack
     Init {
-        /// What the site is made of
-        #[arg(value_enum)]
-        stack: commands::init::Stack,
-        /// Where to write [default: the current directory]
+        /// What the project is made of [default: what its files show]
+        #[arg(long, value_enum, value_name = "NAME")]
+        stack: Option<commands::init::Stack>,
+        /// The project, into which is written
         #[arg(long, value_name = "DIR", default_value = ".")]
         into: Utf8PathBuf,
-        /// The name of the site [default: the name of that directory]
+        /// The name of the site [default: that in zdd.toml, else of the directory]
         #[arg(long)]
         name: Option<String>,
     },
@@ -266,36 +266,20 @@ fn dispatch(
         Verb::Unpin { release, wait } => {
             on_site(&|context| commands::pin::run(context, release, false, wait.time()))
         }
-        Verb::Init { stack, into, name } => init(cli, report, *stack, into, name.as_deref()),
+        Verb::Init { stack, into, name } => {
+            let request = commands::init::Request {
+                stack: *stack,
+                name: name.clone(),
+                root: cli.global.root.clone(),
+                into: into.clone(),
+            };
+            commands::init::run(surface, &request)
+        }
         Verb::Completions { shell } => {
             print(&commands::completions::completions(Cli::command(), *shell))
         }
         Verb::Man => print(&commands::man::man(Cli::command())?),
     }
-}
-
-fn init(
-    cli: &Cli,
-    report: &dyn Report,
-    stack: commands::init::Stack,
-    into: &Utf8PathBuf,
-    name: Option<&str>,
-) -> Result<ExitCode> {
-    let into = camino::absolute_utf8(into)?;
-    let name = name
-        .or_else(|| into.file_name())
-        .unwrap_or("app")
-        .to_owned();
-    let root = cli
-        .global
-        .root
-        .clone()
-        .unwrap_or_else(|| format!("/var/www/{name}").into());
-    for written in commands::init::run(stack, &name, &root, &into)? {
-        let verb = if written.wrote { "Wrote" } else { "Kept" };
-        report.finished(verb, written.path.as_str(), None);
-    }
-    Ok(ExitCode::Done)
 }
 
 fn print(bytes: &[u8]) -> Result<ExitCode> {

@@ -63,6 +63,7 @@ fn fields_printed() -> BTreeSet<String> {
         "[hooks]\nbuild = 'echo built'\n[[health]]\ncommand = 'test -e good'\nwithin = '1s'\n";
     fs::write(root.join("zdd.toml"), settings).unwrap();
     fs::write(source.join("good"), "").unwrap();
+    let into = scratch.path().join("project");
     let source = source.to_str().unwrap();
     let mut fields = BTreeSet::new();
     let mut run = |words: &[&str]| {
@@ -88,6 +89,13 @@ fn fields_printed() -> BTreeSet<String> {
         &["show"],
         &["logs"],
         &["prune", "--keep", "1"],
+        &[
+            "init",
+            "--stack",
+            "static",
+            "--into",
+            into.to_str().unwrap(),
+        ],
     ] {
         run(words);
     }

@@ -1,7 +1,10 @@
-//! `zdd init STACK`: writes what a site of that kind needs into a project: `zdd.toml`, `hooks/`,
-//! and in `deploy/` a template unit, an nginx snippet, a sudoers file and the unit that recovers
-//! the site at boot. The texts are in `init/` and in the `hooks/` folder of this repository; only
-//! names and paths are filled in.
+//! `zdd init --stack NAME`: writes what a site of that kind needs into a project: `zdd.toml`,
+//! `hooks/`, and in `deploy/` what belongs elsewhere on the server; then prints the commands that
+//! put it there. Which files, and their texts, is in `init/stack.rs`; only names and paths are
+//! filled in here.
+
+mod project;
+mod stack;
 
 use std::io::{ErrorKind, Write};
 
@@ -9,67 +12,159 @@ use camino::{Utf8Path, Utf8PathBuf};
 use clap::ValueEnum;
 use fs_err::OpenOptions;
 use fs_err::os::unix::fs::OpenOptionsExt;
+use serde::Serialize;
 
+use super::Surface;
+use super::ending::SCHEMA;
 use crate::config::schema::Service;
 use crate::error::{Context, Error, Result};
+use crate::exit_code::ExitCode;
+use crate::report::stdout;
 use crate::service::systemctl::{Systemctl, Verb};
 use crate::service::timer::Timer;
 
-/// A kind of project that zdd has files for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Stack {
-    /// A WSGI app behind gunicorn.
-    Python,
-    /// A Django project behind gunicorn.
-    Django,
-    /// A node server.
-    Node,
-    /// A Rails app on puma.
-    Rails,
-    /// Pages that nginx serves as files.
-    Static,
+pub use stack::Stack;
+
+/// What is asked for.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// What the project is made of; without it, its files tell.
+    pub stack: Option<Stack>,
+    /// The name of the site; without it, that in a `zdd.toml` which is there, else that of the
+    /// directory.
+    pub name: Option<String>,
+    /// The root of the site; without it, that in a `zdd.toml` which is there, else one below
+    /// `/var/www`.
+    pub root: Option<Utf8PathBuf>,
+    /// The project.
+    pub into: Utf8PathBuf,
 }
 
 /// One file of the stack.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Written {
     /// Where it is.
     pub path: Utf8PathBuf,
-    /// Whether it was written; else there was a file before, which was left alone.
-    pub wrote: bool,
+    /// What became of it.
+    pub state: State,
 }
 
-/// Writes the files of a stack into the project at `into`, for a site of that name with its
-/// releases below `root`. What is already there is left as it is.
+/// What became of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// It is new.
+    Written,
+    /// It was there already, with this text.
+    Same,
+    /// There was another one, which was left alone.
+    Kept,
+}
+
+impl State {
+    fn verb(self) -> &'static str {
+        match self {
+            State::Written => "Wrote",
+            State::Same => "Found",
+            State::Kept => "Kept",
+        }
+    }
+}
+
+/// What was done and what is still to be done, as in the JSON.
+#[derive(Debug, Serialize)]
+struct Begun {
+    schema: u32,
+    stack: Stack,
+    name: String,
+    root: Utf8PathBuf,
+    files: Vec<Written>,
+    steps: String,
+}
+
+/// Writes the files of a stack into a project and prints what comes next. What is already there is
+/// left as it is.
 ///
 /// # Errors
-/// When the name or the root cannot stand in a unit file, and when a file cannot be written.
-pub fn run(stack: Stack, name: &str, root: &Utf8Path, into: &Utf8Path) -> Result<Vec<Written>> {
-    refuse_unsafe_words(name, root)?;
-    let app = stack.app(name);
-    let (instances, timer) = sudoers_lines(name, root);
+/// When no stack is named and the files do not show one, when the name or the root cannot stand in
+/// a unit file, and when a file cannot be read or written.
+pub fn run(surface: Surface<'_>, request: &Request) -> Result<ExitCode> {
+    let into = camino::absolute_utf8(&request.into)?;
+    let (settled_name, settled_root) = project::settled(&into)?.unzip();
+    let own_name = || into.file_name().unwrap_or("app").to_owned();
+    let name = request.name.clone().or(settled_name);
+    let name = name.unwrap_or_else(own_name);
+    let root = request.root.clone().or(settled_root);
+    let root = root.unwrap_or_else(|| format!("/var/www/{name}").into());
+    refuse_unsafe_words(&name, &root)?;
+    let stack = match request.stack {
+        Some(stack) => stack,
+        None => {
+            let (stack, file) = project::guess(&into).ok_or_else(unknown)?;
+            let what = format!("stack {}: there is {file}", stack.word());
+            surface.report.finished("Guessed", &what, None);
+            stack
+        }
+    };
+    let begun = write(stack, name, root, &into)?;
+    for file in &begun.files {
+        let verb = file.state.verb();
+        surface.report.finished(verb, file.path.as_str(), None);
+    }
+    if begun.files.iter().any(|file| file.state == State::Kept) {
+        let what = "what was kept is not what would be written: compare it with what `zdd init \
+                    --into` another directory writes";
+        surface.report.note(what);
+    }
+    match surface.json {
+        true => stdout::json(&begun)?,
+        false => stdout::print(&begun.steps)?,
+    }
+    Ok(ExitCode::Done)
+}
+
+fn write(stack: Stack, name: String, root: Utf8PathBuf, into: &Utf8Path) -> Result<Begun> {
+    let app = stack.app(into, &name);
+    let (instances, timer) = sudoers_lines(&name, &root);
     let filled = |text: &str| {
         let text = text.replace("@INSTANCES@", &instances);
         let text = text.replace("@TIMER@", &timer);
         let text = text.replace("@FILE@", &name.replace('.', "_"));
         let text = text.replace("@APP@", &app);
-        filled(&text, name, root, USER, PROGRAM.into())
+        let text = text.replace("@STACK@", &stack.word());
+        filled(&text, &name, &root, stack.owner(), PROGRAM.into())
     };
-    let mut written = Vec::new();
-    for (path, text) in stack.settings() {
+    let steps = filled(&stack.steps(into));
+    let mut files = Vec::new();
+    for (path, text) in stack.settings(into) {
         let path = into.join(filled(path));
-        written.push(write_new(path, &filled(text), 0o644)?);
+        files.push(write_new(path, &filled(text), 0o644)?);
     }
-    for (point, text) in stack.hooks().iter().chain(NOTIFY) {
+    for (point, text) in stack.hooks(into).iter().chain(stack::NOTIFY) {
         let path = into.join("hooks").join(point);
-        written.push(write_new(path, text, 0o755)?);
+        files.push(write_new(path, text, 0o755)?);
     }
-    Ok(written)
+    Ok(Begun {
+        schema: SCHEMA,
+        stack,
+        name,
+        root,
+        files,
+        steps,
+    })
+}
+
+fn unknown() -> Error {
+    let names: Vec<String> = Stack::value_variants().iter().map(|it| it.word()).collect();
+    Error::usage("what the project is made of cannot be told from its files").hint(format!(
+        "zdd init --stack NAME, one of: {}",
+        names.join(", ")
+    ))
 }
 
 /// The unit that recovers a site at boot.
 pub fn recover_unit(name: &str, root: &Utf8Path, user: &str, program: &Utf8Path) -> String {
-    filled(RECOVER_UNIT.1, name, root, user, program)
+    filled(stack::RECOVER_UNIT.1, name, root, user, program)
 }
 
 fn filled(text: &str, name: &str, root: &Utf8Path, user: &str, program: &Utf8Path) -> String {
@@ -103,105 +198,6 @@ const USER: &str = "deploy";
 /// Where the README installs zdd.
 const PROGRAM: &str = "/usr/local/bin/zdd";
 
-/// A path, in which placeholders are filled in too, and the text of a file.
-type File = (&'static str, &'static str);
-
-/// The text of one of the hooks that zdd ships.
-macro_rules! hook {
-    ($path:literal) => {
-        include_str!(concat!("../../hooks/", $path))
-    };
-}
-
-/// The hooks that every stack gets; they do nothing without NOTIFY_URL.
-const NOTIFY: &[File] = &[
-    ("finish", hook!("notify/finish")),
-    ("failed", hook!("notify/failed")),
-];
-
-const PROXY: File = ("deploy/@NAME@.nginx", include_str!("init/proxy.nginx"));
-const GUNICORN: File = ("zdd.toml", include_str!("init/gunicorn.toml"));
-const GUNICORN_UNIT: File = (
-    "deploy/@NAME@@.service",
-    include_str!("init/gunicorn@.service"),
-);
-const SUDOERS: File = ("deploy/@NAME@.sudoers", include_str!("init/sudoers"));
-/// The whole name: the template of two sites would be one file.
-const RECOVER_UNIT: File = (
-    "deploy/zdd-recover@@NAME@.service",
-    include_str!("init/recover.service"),
-);
-
-impl Stack {
-    /// `zdd.toml`, and what belongs elsewhere on the server.
-    fn settings(self) -> &'static [File] {
-        match self {
-            Stack::Python => &[GUNICORN, GUNICORN_UNIT, PROXY, SUDOERS, RECOVER_UNIT],
-            Stack::Django => &[
-                GUNICORN,
-                GUNICORN_UNIT,
-                ("deploy/@NAME@.nginx", include_str!("init/django.nginx")),
-                SUDOERS,
-                RECOVER_UNIT,
-            ],
-            Stack::Node => &[
-                ("zdd.toml", include_str!("init/node.toml")),
-                ("deploy/@NAME@@.service", include_str!("init/node@.service")),
-                PROXY,
-                SUDOERS,
-                RECOVER_UNIT,
-            ],
-            Stack::Rails => &[
-                ("zdd.toml", include_str!("init/rails.toml")),
-                (
-                    "deploy/@NAME@@.service",
-                    include_str!("init/rails@.service"),
-                ),
-                ("deploy/@NAME@.nginx", include_str!("init/rails.nginx")),
-                SUDOERS,
-                RECOVER_UNIT,
-            ],
-            Stack::Static => &[
-                ("zdd.toml", include_str!("init/static.toml")),
-                ("deploy/@NAME@.nginx", include_str!("init/static.nginx")),
-            ],
-        }
-    }
-
-    /// Points and scripts.
-    fn hooks(self) -> &'static [File] {
-        match self {
-            Stack::Python => &[
-                ("build", hook!("python/build")),
-                ("check", hook!("python/check")),
-            ],
-            Stack::Django => &[
-                ("build", hook!("django/build")),
-                ("check", hook!("django/check")),
-                ("migrate", hook!("django/migrate")),
-            ],
-            Stack::Node => &[("build", hook!("node/build"))],
-            Stack::Rails => &[
-                ("build", hook!("rails/build")),
-                ("migrate", hook!("rails/migrate")),
-            ],
-            Stack::Static => &[("build", hook!("static/build"))],
-        }
-    }
-
-    /// What gunicorn is asked to serve: the module by the customs of the framework.
-    fn app(self, name: &str) -> String {
-        let word = |c: char| if c.is_ascii_alphanumeric() { c } else { '_' };
-        match self {
-            Stack::Django => format!(
-                "{}.wsgi:application",
-                name.chars().map(word).collect::<String>()
-            ),
-            _ => "app:app".to_owned(),
-        }
-    }
-}
-
 /// Name and root stand in TOML, in unit files and in nginx's language, each with other special
 /// characters, so only harmless ones are taken.
 fn refuse_unsafe_words(name: &str, root: &Utf8Path) -> Result<()> {
@@ -210,12 +206,13 @@ fn refuse_unsafe_words(name: &str, root: &Utf8Path) -> Result<()> {
     if !begins_well || name.len() > 64 || !name.chars().all(is_word) {
         let error = Error::usage(format!("`{name}` cannot be the name of a site here"));
         return Err(
-            error.hint("use up to 64 letters, digits, `.`, `_` and `-`, a letter or digit first")
+            error.hint("name it by `--name`: up to 64 letters, digits, `.`, `_` and `-`, a letter or digit first")
         );
     }
     if !root.is_absolute() || !root.as_str().chars().all(|c| is_word(c) || c == '/') {
         let error = Error::usage(format!("`{root}` cannot be the root of a site here"));
-        return Err(error.hint("use an absolute path of letters, digits, `.`, `_` and `-`"));
+        return Err(error
+            .hint("name it by `--root`: an absolute path of letters, digits, `.`, `_` and `-`"));
     }
     Ok(())
 }
@@ -230,16 +227,20 @@ fn write_new(path: Utf8PathBuf, text: &str, mode: u32) -> Result<Written> {
         .create_new(true)
         .mode(mode)
         .open(&path);
-    let wrote = match file {
+    let state = match file {
         Ok(mut file) => {
             file.write_all(text.as_bytes())
                 .context(format!("cannot write `{path}`"))?;
-            true
+            State::Written
         }
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => false,
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+            let present = fs_err::read_to_string(&path);
+            let is_same = present.is_ok_and(|present| present == text);
+            if is_same { State::Same } else { State::Kept }
+        }
         Err(error) => return Err(error.into()),
     };
-    Ok(Written { path, wrote })
+    Ok(Written { path, state })
 }
 
 #[cfg(test)]

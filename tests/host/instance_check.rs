@@ -136,7 +136,7 @@ fn written() {
         install -o deploy -g deploy -m 600 /dev/null /var/www/myapp/shared/.env
         cd /home/deploy/app
         cp /opt/examples/instance/app.py /opt/examples/instance/VERSION .
-        su deploy -c 'zdd init python --name myapp --root /var/www/myapp'
+        su deploy -c 'zdd init --stack flask --name myapp --root /var/www/myapp'
         install -m 644 deploy/*.service /etc/systemd/system
         install -m 440 deploy/myapp.sudoers /etc/sudoers.d/myapp
         visudo --check --quiet

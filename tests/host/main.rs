@@ -38,6 +38,7 @@ mod readme;
 mod readmes;
 mod samples;
 mod site;
+mod stacks;
 mod supervisor_releases;
 mod user_scope;
 
@@ -69,6 +70,7 @@ fn main() -> ExitCode {
         instance_releases::CASES,
         readmes::CASES,
         samples::CASES,
+        stacks::CASES,
         supervisor_releases::CASES,
         user_scope::CASES,
         harness::CASES,

@@ -17,6 +17,7 @@ mod first_release;
 mod git;
 mod health;
 mod hooks;
+mod init;
 mod instances;
 mod json;
 mod output;

@@ -15,7 +15,11 @@ impl Project {
     }
 
     fn init(&self, stack: Stack) -> Vec<Written> {
-        run(stack, "my-app", "/srv/my-app".into(), self.path()).unwrap()
+        self.begin(stack).files
+    }
+
+    fn begin(&self, stack: Stack) -> Begun {
+        write(stack, "my-app".into(), "/srv/my-app".into(), self.path()).unwrap()
     }
 
     fn read(&self, path: &str) -> String {
@@ -28,11 +32,22 @@ fn every_stack_writes_its_files_with_no_placeholder_left() {
     let of_service = "deploy/my-app@.service deploy/my-app.nginx deploy/my-app.sudoers \
                       deploy/zdd-recover@my-app.service";
     for (stack, deploy, hooks) in [
-        (Stack::Python, of_service, "build check"),
+        (Stack::Flask, of_service, "build check"),
         (Stack::Django, of_service, "build check migrate"),
         (Stack::Node, of_service, "build"),
         (Stack::Rails, of_service, "build migrate"),
         (Stack::Static, "deploy/my-app.nginx", "build"),
+        (
+            Stack::Php,
+            "deploy/my-app.nginx deploy/my-app.pool.conf deploy/release.php",
+            "build check",
+        ),
+        (
+            Stack::Supervisor,
+            "deploy/my-app.supervisor deploy/my-app.nginx deploy/my-app.tmpfiles \
+             deploy/zdd-recover@my-app.service",
+            "build check",
+        ),
     ] {
         let hooks = hooks.split(' ').map(|hook| format!("hooks/{hook}"));
         let hooks: Vec<String> = hooks.collect();
@@ -48,22 +63,40 @@ fn every_stack_writes_its_files_with_no_placeholder_left() {
         assert_eq!(paths, expected, "{stack:?}");
         for file in written {
             let text = fs_err::read_to_string(&file.path).unwrap();
-            let left = [
-                "@NAME@",
-                "@ROOT@",
-                "@APP@",
-                "@USER@",
-                "@ZDD@",
-                "@FILE@",
-                "@TIMER@",
-                "@INSTANCES@",
-            ]
-            .map(|word| text.contains(word));
-            assert!(file.wrote && !left.contains(&true), "{}", file.path);
+            assert!(
+                file.state == State::Written && !has_placeholder(&text),
+                "{}",
+                file.path
+            );
             let is_hook = file.path.parent().unwrap().ends_with("hooks");
             let mode = fs_err::metadata(&file.path).unwrap().permissions().mode();
             assert_eq!(mode & 0o100 != 0, is_hook, "{}", file.path);
             assert_eq!(text.starts_with("#!/bin/sh\n"), is_hook, "{}", file.path);
+        }
+    }
+}
+
+/// Whether a word between two `@` is left, as `@NAME@`.
+fn has_placeholder(text: &str) -> bool {
+    let mut words = text.split('@').skip(1);
+    words.any(|word| !word.is_empty() && word.chars().all(|c| c.is_ascii_uppercase()))
+}
+
+#[test]
+fn the_steps_put_every_file_of_deploy_in_its_place() {
+    for stack in Stack::value_variants() {
+        let project = Project::new();
+        let begun = project.begin(*stack);
+        assert!(!has_placeholder(&begun.steps), "{}", begun.steps);
+        for file in begun.files {
+            let path = file.path.strip_prefix(project.path()).unwrap();
+            let stays = path == "deploy/release.php" || path == "deploy/my-app.supervisor";
+            if path.starts_with("deploy") && !stays {
+                let lines = begun.steps.lines();
+                let mut installs = lines.filter(|line| line.starts_with("install -m "));
+                let is_named = installs.any(|line| line.contains(path.as_str()));
+                assert!(is_named, "{path} in:\n{}", begun.steps);
+            }
         }
     }
 }
@@ -80,7 +113,8 @@ fn every_zdd_toml_has_only_keys_that_zdd_knows() {
             .service
             .first()
             .and_then(|service| service.unit.as_deref());
-        let expected = (*stack != Stack::Static).then_some("my-app@.service");
+        let has_unit = !matches!(stack, Stack::Static | Stack::Php | Stack::Supervisor);
+        let expected = has_unit.then_some("my-app@.service");
         assert_eq!(unit, expected);
     }
 }
@@ -88,7 +122,7 @@ fn every_zdd_toml_has_only_keys_that_zdd_knows() {
 #[test]
 fn unit_settings_and_proxy_agree_on_the_socket() {
     for (stack, bind) in [
-        (Stack::Python, "--bind unix:/run/my-app/%i/app.sock"),
+        (Stack::Flask, "--bind unix:/run/my-app/%i/app.sock"),
         (Stack::Django, "--bind unix:/run/my-app/%i/app.sock"),
         (Stack::Node, "PORT=/run/my-app/%i/app.sock"),
         (Stack::Rails, "--bind unix:///run/my-app/%i/app.sock"),
@@ -145,13 +179,8 @@ fn sudo_is_allowed_what_the_program_asks_for_and_no_more() {
              --uid=deploy -- /usr/local/bin/zdd --root /srv/my-app recover --standby --wait=10m$",
         ]
     );
-    run(
-        Stack::Node,
-        "my.app",
-        "/srv/a".into(),
-        &project.path().join("dots"),
-    )
-    .unwrap();
+    let dots = project.path().join("dots");
+    write(Stack::Node, "my.app".into(), "/srv/a".into(), &dots).unwrap();
     let dotted = project.read("dots/deploy/my.app.sudoers");
     assert!(
         dotted.starts_with("# Goes to /etc/sudoers.d/my_app, "),
@@ -195,7 +224,7 @@ fn what_is_there_is_left_alone() {
     let written = project.init(Stack::Node);
     let left: Vec<_> = written
         .iter()
-        .filter(|file| !file.wrote)
+        .filter(|file| file.state == State::Kept)
         .map(|file| &file.path)
         .collect();
     assert_eq!(
@@ -206,12 +235,13 @@ fn what_is_there_is_left_alone() {
         ]
     );
     assert_eq!(project.read("zdd.toml"), "mine");
-    assert!(project.init(Stack::Node).iter().all(|file| !file.wrote));
+    let again = project.init(Stack::Node);
+    let same = again.iter().filter(|file| file.state == State::Same);
+    assert_eq!(same.count(), again.len() - 2);
 }
 
 #[test]
 fn a_name_or_root_that_could_say_more_than_a_name_is_refused() {
-    let project = Project::new();
     for (name, root) in [
         ("a b", "/srv/a"),
         ("", "/srv/a"),
@@ -222,10 +252,9 @@ fn a_name_or_root_that_could_say_more_than_a_name_is_refused() {
         ("a", "/srv/a b"),
         ("a", "/srv/$x;"),
     ] {
-        let error = run(Stack::Node, name, root.into(), project.path()).unwrap_err();
+        let error = refuse_unsafe_words(name, root.into()).unwrap_err();
         assert!(error.hint.is_some(), "{name} {root}");
     }
-    assert_eq!(fs_err::read_dir(project.path()).unwrap().count(), 0);
 }
 
 #[test]
@@ -249,5 +278,5 @@ fn every_shipped_hook_is_a_small_executable_that_stops_at_the_first_error() {
         assert!(status.unwrap().success(), "{path}");
         count += 1;
     }
-    assert_eq!(count, 12);
+    assert_eq!(count, 14);
 }

@@ -1,0 +1,338 @@
+//! `zdd init --stack NAME` on a fresh host: its commands are pasted, then a minimal app of that
+//! stack is released twice, a bad one is refused, and a rollback goes back. What users get is asked
+//! through nginx each time.
+
+use crate::Case;
+use crate::host::Host;
+use crate::outcome::Outcome;
+
+pub const CASES: &[Case] = &[
+    ("stacks::of_python_work_as_written", || {
+        prove(&[FLASK, DJANGO, SUPERVISOR]);
+    }),
+    ("stacks::of_others_work_as_written", || {
+        prove(&[STATIC, PHP, NODE, RAILS]);
+    }),
+];
+
+/// A minimal app.
+struct App {
+    /// The stack, and the name of the site.
+    stack: &'static str,
+    /// Who runs zdd.
+    owner: &'static str,
+    /// Paths and texts; `@VERSION@` in them is the version.
+    files: &'static [(&'static str, &'static str)],
+    /// A command run once in the code.
+    prepare: &'static str,
+    /// The settings of the app, in `shared/.env`.
+    env: &'static str,
+    /// A file of the bad version, with its text; empty: without that file.
+    bad: (&'static str, &'static str),
+    /// How a release of that ends, and in which step.
+    ends: (i32, &'static str),
+}
+
+const PYTHON_APP: &str = "
+def app(environ, start_response):
+    start_response('200 OK', [])
+    return [b'@VERSION@']
+";
+/// Passes the hook `check`, and dies where it is to serve: a name of its environment says so.
+const UNDER_SYSTEMD: &str = "
+import os
+assert 'INVOCATION_ID' not in os.environ
+app = print
+";
+const UNDER_SUPERVISOR: &str = "
+import os
+assert 'SUPERVISOR_ENABLED' not in os.environ
+app = print
+";
+
+const FLASK: App = App {
+    stack: "flask",
+    owner: "deploy",
+    files: &[("app.py", PYTHON_APP), ("requirements.txt", "gunicorn\n")],
+    prepare: "",
+    env: "",
+    bad: ("app.py", UNDER_SYSTEMD),
+    ends: (1, "start_instance"),
+};
+
+const DJANGO: App = App {
+    stack: "django",
+    owner: "deploy",
+    files: &[
+        ("requirements.txt", "django\ngunicorn\n"),
+        (
+            "manage.py",
+            "
+import os
+from django.core.management import execute_from_command_line
+os.environ.setdefault('DJANGO_SETTINGS_MODULE', 'mysite.settings')
+import sys
+execute_from_command_line(sys.argv)
+",
+        ),
+        ("mysite/__init__.py", ""),
+        (
+            "mysite/settings.py",
+            "
+import os
+from pathlib import Path
+BASE_DIR = Path(__file__).resolve().parent.parent
+SECRET_KEY = os.environ['SECRET_KEY']
+DATABASES = {'default': {'ENGINE': 'django.db.backends.sqlite3', 'NAME': os.environ['DB']}}
+INSTALLED_APPS = ['django.contrib.contenttypes', 'django.contrib.staticfiles']
+ROOT_URLCONF = 'mysite.urls'
+ALLOWED_HOSTS = ['django.example.com', 'localhost']
+STATIC_URL = '/static/'
+STATIC_ROOT = BASE_DIR / 'static_root'
+STATICFILES_DIRS = [BASE_DIR / 'assets']
+DEFAULT_AUTO_FIELD = 'django.db.models.BigAutoField'
+",
+        ),
+        ("assets/site.css", "/* @VERSION@ */"),
+        (
+            "mysite/urls.py",
+            "
+from django.contrib.contenttypes.models import ContentType
+from django.http import HttpResponse
+from django.urls import path
+
+def home(request):
+    ContentType.objects.count()
+    return HttpResponse('@VERSION@')
+
+urlpatterns = [path('', home)]
+",
+        ),
+        (
+            "mysite/wsgi.py",
+            "
+import os
+from django.core.wsgi import get_wsgi_application
+os.environ.setdefault('DJANGO_SETTINGS_MODULE', 'mysite.settings')
+application = get_wsgi_application()
+",
+        ),
+    ],
+    prepare: "",
+    env: "SECRET_KEY=not-very-secret\nDB=/var/www/django/shared/db.sqlite3\n",
+    bad: ("mysite/urls.py", "import not_there"),
+    ends: (1, "hook_check"),
+};
+
+const SUPERVISOR: App = App {
+    stack: "supervisor",
+    owner: "root",
+    files: &[
+        (
+            "app.py",
+            "
+import os
+
+def app(environ, start_response):
+    start_response('200 OK', [])
+    return [b'@VERSION@', os.environ['GREETING'].encode()]
+",
+        ),
+        ("requirements.txt", "gunicorn\n"),
+    ],
+    prepare: "",
+    env: "GREETING=' and well'\n",
+    bad: ("app.py", UNDER_SUPERVISOR),
+    ends: (1, "start_instance"),
+};
+
+const STATIC: App = App {
+    stack: "static",
+    owner: "deploy",
+    files: &[("public/index.html", "@VERSION@")],
+    prepare: "",
+    env: "",
+    bad: ("public/index.html", ""),
+    ends: (1, "hook_build"),
+};
+
+const PHP: App = App {
+    stack: "php",
+    owner: "deploy",
+    files: &[
+        ("public/index.php", "<?php require '../src/page.php';"),
+        (
+            "src/page.php",
+            "<?php echo '@VERSION@ ', basename(dirname($_SERVER['DOCUMENT_ROOT'])) == basename(dirname(__DIR__));",
+        ),
+    ],
+    prepare: "",
+    env: "",
+    bad: ("src/page.php", "<?php not_there();"),
+    ends: (3, "verify"),
+};
+
+const NODE: App = App {
+    stack: "node",
+    owner: "deploy",
+    files: &[
+        (
+            "server.js",
+            "
+const server = require('http').createServer((request, response) => response.end('@VERSION@'));
+server.listen(process.env.PORT);
+process.on('SIGTERM', () => server.close());
+",
+        ),
+        (
+            "package.json",
+            r#"{"name": "node", "version": "1.0.0", "private": true}"#,
+        ),
+    ],
+    prepare: "npm install --package-lock-only",
+    env: "",
+    bad: ("server.js", "require('not-there')"),
+    ends: (1, "start_instance"),
+};
+
+const RAILS: App = App {
+    stack: "rails",
+    owner: "deploy",
+    files: &[
+        (
+            "config.ru",
+            "run ->(env) { [200, {'Content-Type' => 'text/plain'}, ['@VERSION@']] }\n",
+        ),
+        ("Gemfile", "source 'https://rubygems.org'\ngem 'puma'\n"),
+    ],
+    // The gems are Debian's.
+    prepare: "bundle lock --local; bundle config set --local path.system true",
+    env: "",
+    bad: ("config.ru", "raise 'no'\n"),
+    ends: (1, "start_instance"),
+};
+
+fn prove(apps: &[App]) {
+    let host = Host::boot();
+    host.sh("rm -f /etc/nginx/sites-enabled/default");
+    for app in apps {
+        let site = Site { host: &host, app };
+        site.set_up();
+        site.zdd(&["check"])
+            .assert_exit(0)
+            .assert_field("/findings", serde_json::json!([]));
+        for version in ["v1", "v2"] {
+            site.write_code(version);
+            let outcome = site.zdd(&["release"]);
+            outcome.assert_exit(0).assert_field("/outcome", "live");
+            for service in outcome.json["running"].as_array().expect("a list") {
+                assert_eq!(service["verdict"], "proved", "{outcome}");
+            }
+            site.assert_answers(version);
+            site.install_no_more();
+        }
+        if app.stack == PHP.stack {
+            site.assert_stale_pages_are_noticed();
+        }
+        let (path, text) = app.bad;
+        match text {
+            "" => drop(host.sh(&format!("rm {}/{path}", site.code()))),
+            text => host.write(&format!("{}/{path}", site.code()), text),
+        }
+        let (exit, step) = app.ends;
+        site.zdd(&["release"])
+            .assert_exit(exit)
+            .assert_field("/error/step", step);
+        site.assert_answers("v2");
+        site.zdd(&["rollback"]).assert_exit(0);
+        site.assert_answers("v1");
+        site.zdd(&["check"])
+            .assert_exit(0)
+            .assert_field("/findings", serde_json::json!([]));
+        site.zdd(&["status"]).assert_exit(0);
+    }
+}
+
+/// A site with that app.
+struct Site<'a> {
+    host: &'a Host,
+    app: &'a App,
+}
+
+impl Site<'_> {
+    /// Writes the code, and does what `zdd init` says.
+    fn set_up(&self) {
+        let (stack, code) = (self.app.stack, self.code());
+        self.write_code("v0");
+        self.host.sh(&format!("cd {code}; {}", self.app.prepare));
+        let init = self
+            .host
+            .program(["zdd", "init", "--stack", stack])
+            .dir(&code);
+        let steps = init.succeed().stdout;
+        self.host
+            .program(["sh", "-euc", &steps])
+            .dir(&code)
+            .succeed();
+        if !self.app.env.is_empty() {
+            let env = format!("/var/www/{stack}/shared/.env");
+            self.host
+                .sh(&format!("cat > {env} <<'END'\n{}END", self.app.env));
+        }
+    }
+
+    fn code(&self) -> String {
+        format!("/srv/{}", self.app.stack)
+    }
+
+    fn write_code(&self, version: &str) {
+        for (path, text) in self.app.files {
+            let text = text.replace("@VERSION@", version);
+            self.host.write(&format!("{}/{path}", self.code()), &text);
+        }
+    }
+
+    /// Once is enough to show that the hook works; a copy takes a tenth of the time.
+    fn install_no_more(&self) {
+        self.host.sh(&format!(
+            "sed -i 's,^python3 -m venv .*,cp -a \"$ZDD_CURRENT_PATH/.venv\" .venv,; /pip install/d' \
+             {}/hooks/build",
+            self.code()
+        ));
+    }
+
+    /// The settings of most guides, with which PHP goes on running what it ran.
+    fn assert_stale_pages_are_noticed(&self) {
+        let swap = |from: &str, to: &str| {
+            let file = format!("/etc/nginx/sites-available/{}", self.app.stack);
+            self.host.sh(&format!(
+                "sed -i 's/\\${from}_root/${to}_root/' {file}; nginx -s reload; sleep 1"
+            ));
+        };
+        swap("realpath", "document");
+        self.assert_answers("v2");
+        self.write_code("v3");
+        self.zdd(&["release"])
+            .assert_exit(3)
+            .assert_field("/error/step", "verify")
+            .assert_says("does not answer as release");
+        swap("document", "realpath");
+        self.assert_answers("v2");
+    }
+
+    fn zdd(&self, words: &[&str]) -> Outcome {
+        let zdd = self
+            .host
+            .program(["zdd", "--json"])
+            .args(words.iter().copied());
+        Outcome::of(zdd.user(self.app.owner).dir(&self.code()).run())
+    }
+
+    #[track_caller]
+    fn assert_answers(&self, version: &str) {
+        let host = format!("Host: {}.example.com", self.app.stack);
+        let ask = ["curl", "-sS", "--fail", "-H", &host, "http://127.0.0.1/"];
+        let answer = self.host.program(ask).succeed().stdout;
+        assert!(answer.starts_with(version), "{}: {answer}", self.app.stack);
+    }
+}
