@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
+use time::OffsetDateTime;
 
 use crate::config::schema::{Kind, Scope, Service};
 use crate::error::{Context, Error, Result};
@@ -55,16 +56,14 @@ impl Timer {
         }
         let user = Owner::of_process().name;
         let seconds = (after + MARGIN).as_secs();
-        let now = time::OffsetDateTime::now_utc();
-        let form = time::macros::format_description!("[year][month][day][hour][minute][second]");
-        let stamp = now.format(&form).context("cannot name the timer")?;
+        let number = number(std::process::id(), OffsetDateTime::now_utc());
         let mut words: Vec<&str> = match self.through_sudo {
             true => vec!["sudo", "-n", PATH],
             false => vec![PATH],
         };
         words.extend((self.scope == Scope::User).then_some("--user"));
         let seconds = seconds.to_string();
-        let own = self.words(&user, root, (&stamp, &seconds), &this_program()?);
+        let own = self.words(&user, root, (&number, &seconds), &this_program()?);
         let command = Command::new(words[0])
             .args(&words[1..])
             .args(&own)
@@ -109,14 +108,14 @@ impl Timer {
         &self,
         user: &str,
         root: &Utf8Path,
-        (stamp, seconds): (&str, &str),
+        (number, seconds): (&str, &str),
         program: &Utf8Path,
     ) -> Vec<String> {
         let mut words = vec![
             "--no-ask-password".to_owned(),
             "--quiet".to_owned(),
             "--collect".to_owned(),
-            format!("--unit=zdd-standby-{stamp}"),
+            format!("--unit=zdd-standby-{number}"),
             format!("--on-active={seconds}s"),
             "--timer-property=AccuracySec=1s".to_owned(),
         ];
@@ -136,6 +135,17 @@ impl Timer {
     }
 }
 
+/// The number in a timer's name, always of 14 digits. Several sites may be released by several
+/// processes in the same second.
+fn number(pid: u32, now: OffsetDateTime) -> String {
+    const DIGITS: i64 = 10_000_000;
+    let (pid, second) = (
+        i64::from(pid) % DIGITS,
+        now.unix_timestamp().rem_euclid(DIGITS),
+    );
+    format!("{pid:07}{second:07}")
+}
+
 /// Where this program lies.
 ///
 /// # Errors
@@ -143,4 +153,18 @@ impl Timer {
 pub fn this_program() -> Result<Utf8PathBuf> {
     let path = std::env::current_exe().context("cannot tell where zdd lies")?;
     Utf8PathBuf::from_path_buf(path).map_err(|_| Error::failed("the path of zdd is no text"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn timers_of_two_sites_in_one_second_have_two_names() {
+        let now = time::macros::datetime!(2026-01-01 00:00:03 UTC);
+        assert_eq!(number(1, now), "00000017225603");
+        assert_eq!(number(4_194_304, now), "41943047225603");
+        let next = now + Duration::from_secs(1);
+        assert_eq!(number(1, next), "00000017225604");
+    }
 }

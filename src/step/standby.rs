@@ -20,9 +20,24 @@ use crate::site::{History, ReleaseId};
 pub fn leave(stage: &Stage<'_>, from: &ReleaseId) -> Result<()> {
     let until = kept_until(stage, from)?;
     remember(stage, from, until)?;
+    let unkept = match until {
+        Some(_) => end_unkept(stage, from),
+        None => Ok(()),
+    };
     let (config, now) = (&stage.mission.config, stage.clock.now());
     let ended = surplus::end(stage.site, config, now, stage.report, &stage.patience());
-    ended.and(end_shared(stage, from))
+    unkept.and(ended).and(end_shared(stage, from))
+}
+
+/// Ends those of its instances that are not to be kept, though others are.
+fn end_unkept(stage: &Stage<'_>, from: &ReleaseId) -> Result<()> {
+    let mut result = Ok(());
+    for instance in Instance::all(stage.site, from, &stage.mission.leaving)? {
+        if instance.service.standby.is_zero() {
+            result = result.and(retire(&instance, stage.report, &stage.patience()));
+        }
+    }
+    result
 }
 
 /// Until when the instances of the release that was left are kept; those are not to be started at

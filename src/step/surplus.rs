@@ -2,7 +2,10 @@
 //! killed command, a boot between two steps, or a standby whose time is over leaves them.
 
 use std::collections::BTreeSet;
+use std::os::unix::fs::MetadataExt;
 
+use camino::Utf8Path;
+use fs_err as fs;
 use time::OffsetDateTime;
 
 use super::in_force;
@@ -12,7 +15,7 @@ use crate::config::schema::{Kind, Service};
 use crate::error::Result;
 use crate::host::signal::Patience;
 use crate::report::Report;
-use crate::service::{Program, Unit};
+use crate::service::{Program, Unit, UnitState};
 use crate::site::{History, Record, ReleaseId, Site, instance};
 
 /// Ends all of them. Instances that belong to no release of this site are left alone.
@@ -28,7 +31,7 @@ pub fn end(
 ) -> Result<()> {
     let history = History::load(site)?;
     let mut result = Ok(());
-    for instance in found(site, &history, config)? {
+    for instance in found(site, &history, config, report)? {
         let record = history.find(&instance.release);
         if !is_needed(&history, record, now) {
             result = result.and(retire(&instance, report, patience));
@@ -45,23 +48,40 @@ fn is_needed(history: &History, record: Option<&Record>, now: OffsetDateTime) ->
 }
 
 /// Every instance that systemd, supervisor or a pid file knows of.
-fn found(site: &Site, history: &History, config: &Config) -> Result<Vec<Instance>> {
+fn found(
+    site: &Site,
+    history: &History,
+    config: &Config,
+    report: &dyn Report,
+) -> Result<Vec<Instance>> {
     let mut found = processes(site, history, config)?;
     found.extend(programs(site, history, config)?);
-    let mut asked = BTreeSet::new();
-    for service in services(history, config, Kind::Instance) {
-        let template = Unit::instance_of(service, "0");
-        let Some(template) = template.filter(|unit| asked.insert(unit.name().to_owned())) else {
+    for service in templates(history, config) {
+        let Some(template) = Unit::instance_of(service, "0") else {
             continue;
         };
-        for name in template.siblings()? {
+        let names = match template.siblings() {
+            Ok(names) => names,
+            Err(error) if config.service.iter().any(|today| today.is_same(service)) => {
+                return Err(error);
+            }
+            // The systemd of a user may be gone where it is no longer used.
+            Err(error) => {
+                let name = template.name();
+                report.warning(&format!(
+                    "old instances of `{name}` cannot be looked for: {error}"
+                ));
+                continue;
+            }
+        };
+        for name in names {
             let sibling = template.sibling(&name);
             let id = sibling.instance_name().and_then(|name| name.parse().ok());
             let Some(id) = id.filter(|id: &ReleaseId| history.find(id).is_some()) else {
                 continue;
             };
             let state = sibling.state()?;
-            if state.is_stopped() && !state.is_enabled() {
+            if state.is_stopped() && !state.is_enabled() || is_elsewhere(&state, site, &id) {
                 continue;
             }
             let (place, settings) = settings_of(history, config, &id, service);
@@ -69,6 +89,36 @@ fn found(site: &Site, history: &History, config: &Config) -> Result<Vec<Instance
         }
     }
     Ok(found)
+}
+
+/// Whether it runs the release of that name of another site. A copied root knows the releases of
+/// its original, and its settings may still name the same template.
+fn is_elsewhere(state: &UnitState, site: &Site, id: &ReleaseId) -> bool {
+    // By what it is, not by its path: a root may be mounted at two places.
+    let inode_of = |path: &Utf8Path| fs::metadata(path).ok().map(|it| (it.dev(), it.ino()));
+    let own = inode_of(&site.release_dir(id));
+    let below = Utf8Path::new("releases").join(id.as_str());
+    let directory = state.working_directory.as_deref();
+    let mut places = directory
+        .into_iter()
+        .chain(state.argv.iter().map(Utf8Path::new));
+    places.any(|place| {
+        let release = place.ancestors().find(|it| it.ends_with(&below));
+        let found = release.and_then(inode_of);
+        found.is_some() && found != own
+    })
+}
+
+/// The templates that were ever used here. One of the system's and one of a user's may have the
+/// same name.
+fn templates<'a>(history: &'a History, config: &'a Config) -> Vec<&'a Service> {
+    let mut templates: Vec<&Service> = Vec::new();
+    for service in services(history, config, Kind::Instance) {
+        if !templates.iter().any(|known| known.is_same(service)) {
+            templates.push(service);
+        }
+    }
+    templates
 }
 
 fn processes(site: &Site, history: &History, config: &Config) -> Result<Vec<Instance>> {
@@ -141,4 +191,49 @@ fn settings_of(
     let mut same = then.into_iter().enumerate();
     same.find(|(_, other)| other.is_same(service))
         .unwrap_or((0, service.clone()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::schema::Scope;
+    use crate::site::State;
+
+    fn settings(scope: Scope) -> Config {
+        let service = Service {
+            unit: Some("myapp@.service".to_owned()),
+            scope,
+            ..Service::default()
+        };
+        Config {
+            service: vec![service],
+            ..Config::default()
+        }
+    }
+
+    #[test]
+    fn a_template_of_the_system_is_asked_for_beside_that_of_a_user() {
+        let directory = tempfile::tempdir().unwrap();
+        let root = camino::Utf8Path::from_path(directory.path()).unwrap();
+        let site = Site::new(root.to_owned());
+        fs::create_dir_all(site.records_dir()).unwrap();
+        for (seq, scope) in [Scope::System, Scope::System, Scope::User]
+            .into_iter()
+            .enumerate()
+        {
+            let id = format!("2026010100000{seq}").parse().unwrap();
+            let record = Record {
+                config: Some(settings(scope)),
+                ..Record::new(id, i64::try_from(seq).unwrap(), State::Retired)
+            };
+            record.save(&site).unwrap();
+        }
+        let history = History::load(&site).unwrap();
+        let today = settings(Scope::User);
+        let scopes: Vec<_> = templates(&history, &today)
+            .iter()
+            .map(|it| it.scope)
+            .collect();
+        assert_eq!(scopes, [Scope::User, Scope::System]);
+    }
 }

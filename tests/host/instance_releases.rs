@@ -280,8 +280,18 @@ fn standby() {
     site.program(["timeout", "30", "sh", "-c", timer]).succeed();
     std::thread::sleep(Duration::from_secs(1));
     assert_eq!(site.instances(), [site.current()], "its time is over");
+    site.sh(&format!("cp -a {ROOT} /var/www/copy"));
     assert_live_by(&site, &site.outcome(["rollback"]), &first);
     assert_ne!(run_of(&first), run);
+
+    // A copied root knows the same releases by the same unit, but another one is live in it.
+    let pruned = site.outcome(["--root", "/var/www/copy", "prune"]);
+    pruned.assert_exit(0);
+    assert_eq!(
+        site.instances(),
+        [first],
+        "the copy ended what is not its own"
+    );
 }
 
 #[track_caller]

@@ -2,7 +2,7 @@
 //! in the settings of a release.
 
 use crate::process::{serves, settings};
-use crate::sandbox::{Site, processes};
+use crate::sandbox::{Site, processes, server};
 
 /// Writes its beginning and its end into the site's root; to end takes it two seconds.
 const WORKER: &str = "\
@@ -67,6 +67,25 @@ fn processes_may_change_their_places() {
     site.release("v3");
     serves(&site, "v3");
     assert_eq!(log(&site)[3..], ["ended v2"]);
+    none_is_left(&site);
+}
+
+/// What the one service keeps for a rollback, the other does not.
+#[test]
+fn a_process_without_standby_ends_though_another_is_kept() {
+    let other = settings().replace("keep = 9\n", "");
+    let other = format!("{other}socket = \"run/other.sock\"\n");
+    let site = Site::new(&format!("{}standby = \"1h\"\n{other}", settings()));
+    let first = site.release("v1");
+    site.release("v2");
+    let old = site.root.join("releases").join(&first);
+    let kept = processes::inside(&old);
+    assert_eq!(kept.len(), 1, "{kept:?}");
+    assert!(server::ask(&old.join("run/app.sock"), "/").is_some());
+    assert!(server::ask(&old.join("run/other.sock"), "/").is_none());
+    site.does("rollback");
+    serves(&site, "v1");
+    assert!(server::ask(&old.join("run/other.sock"), "/").is_some());
     none_is_left(&site);
 }
 
