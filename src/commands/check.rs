@@ -22,7 +22,7 @@ use crate::service::{Unit, UnitState};
 use crate::site::History;
 use crate::source::git::Repository;
 use crate::step::preconditions::Preconditions;
-use crate::step::{advice, before, in_force, name_of};
+use crate::step::{advice, before, in_force, name_of, second_copy};
 
 /// One thing that is or may go wrong, as in the JSON.
 #[derive(Debug, Serialize)]
@@ -118,6 +118,12 @@ fn preconditions(context: &Context<'_>) -> Result<Vec<Trap>> {
     let living = live.map(|live| (live, leaving.as_slice()));
     let seen = before::look(&context.site, config, &release, living, &patience);
     findings.extend(seen.findings);
+    findings.extend(second_copy::finding(
+        &context.site,
+        config,
+        &release,
+        living,
+    )?);
     let mut traps: Vec<Trap> = findings
         .into_iter()
         .map(|finding| from(finding, context))

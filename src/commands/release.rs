@@ -16,7 +16,7 @@ use crate::plan;
 use crate::site::{History, Record, ReleaseId, State, make_dir};
 use crate::step::before::Before;
 use crate::step::preconditions::Preconditions;
-use crate::step::{Mission, before, in_force};
+use crate::step::{Mission, before, in_force, second_copy};
 
 /// What was asked for.
 #[derive(Debug, Clone, Default)]
@@ -99,6 +99,12 @@ fn prepare(
     let living = from.map(|from| (from, leaving.as_slice()));
     let seen = before::look(&context.site, config, &release, living, &patience);
     findings.extend(seen.findings.iter().cloned());
+    findings.extend(second_copy::finding(
+        &context.site,
+        config,
+        &release,
+        living,
+    )?);
     let found = code::refuse_with(findings, found)?;
     before::warn(&seen, config, context.report);
     let code = found.code(context, request.switching.is_dry_run, &patience)?;

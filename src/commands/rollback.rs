@@ -13,7 +13,7 @@ use crate::plan;
 use crate::site::{History, Migration, Record, ReleaseId};
 use crate::source::revision::Revision;
 use crate::step::preconditions::Preconditions;
-use crate::step::{Mission, before, in_force};
+use crate::step::{Mission, before, in_force, second_copy};
 
 /// What was asked for.
 #[derive(Debug, Clone, Default)]
@@ -66,6 +66,10 @@ fn prepare(context: &Context<'_>, request: &Request, history: &History) -> Resul
     findings.extend(seen.findings.iter().cloned());
     refuse(findings)?;
     before::warn(&seen, config, context.report);
+    // Who goes back has a bad release: they decide.
+    if let Some(finding) = second_copy::finding(&context.site, config, &target.id, living)? {
+        context.report.warning(&finding.message);
+    }
     let revision = target.revision.clone();
     let mission = Mission {
         verb: Verb::Rollback,

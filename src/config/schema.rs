@@ -130,7 +130,8 @@ pub struct Require {
     pub commands: Vec<String>,
     /// Free space on the file system of the root.
     pub free_space: Option<Size>,
-    /// Memory that is available without swapping.
+    /// Memory that is available without swapping. Default: where two copies run for a while, as
+    /// much as the running one has.
     pub free_memory: Option<Size>,
 }
 

@@ -20,6 +20,15 @@ pub fn available() -> Result<u64> {
     parse(&table).ok_or_else(|| Error::failed("`/proc/meminfo` has no line `MemAvailable`"))
 }
 
+/// Bytes of swap that are free.
+///
+/// # Errors
+/// When `/proc/meminfo` cannot be read.
+pub fn free_swap() -> Result<u64> {
+    let table = fs_err::read_to_string("/proc/meminfo")?;
+    Ok(kibibytes(&table, "SwapFree:").unwrap_or_default())
+}
+
 /// Bytes that a second copy of these processes would need beside them: their own memory, without
 /// files. `group` is their control group, in which what forked processes share counts once.
 pub fn of_copy(group: &str, pids: &[u32]) -> u64 {
@@ -28,9 +37,16 @@ pub fn of_copy(group: &str, pids: &[u32]) -> u64 {
         let line = text.lines().find_map(|line| line.strip_prefix(name))?;
         line.trim().parse().ok()
     });
+    // What forked processes share counts in parts, where the kernel tells.
+    let share = |pid: u32| {
+        let rollup = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok()?;
+        kibibytes(&rollup, "Pss_Anon:")
+    };
     let own = |pid: &u32| {
-        let status = process::status(*pid).seen()?;
-        kibibytes(&status, "RssAnon:")
+        share(*pid).or_else(|| {
+            let status = process::status(*pid).seen()?;
+            kibibytes(&status, "RssAnon:")
+        })
     };
     in_group
         .filter(|_| !group.trim_matches('/').is_empty())

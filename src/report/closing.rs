@@ -46,7 +46,10 @@ pub fn failure(error: &Error, state: &str) -> String {
     if !state.is_empty() {
         text += &labelled(STRONG, "state", state);
     }
-    if let Some(hint) = &error.hint {
+    // An excerpt has it under the line that it is about.
+    let is_shown = |finding: &Finding| finding.excerpt.is_some() && finding.hint == error.hint;
+    let hint = error.hint.as_ref();
+    if let Some(hint) = hint.filter(|_| !error.findings.iter().any(is_shown)) {
         text += &labelled(NOTE, "hint", hint);
     }
     text
@@ -194,10 +197,10 @@ state: nothing is served yet
 
         let finding = Finding {
             excerpt: Some("\x1b[1m\x1b[91merror\x1b[0m: `unit` is empty\n".into()),
-            hint: None,
             ..finding
         };
         let error = Error::from_findings(ErrorKind::Usage, vec![finding]);
+        assert!(error.hint.is_some());
         assert_eq!(plain(&failure(&error, "")), "error: `unit` is empty\n\n");
     }
 

@@ -7,6 +7,7 @@ use std::io;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use fs_err as fs;
+use time::OffsetDateTime;
 
 use super::{ReleaseId, Site};
 use crate::error::{Context, Error, Result};
@@ -61,7 +62,7 @@ impl Current {
             Current::Release(id) => Ok(Some(id.clone())),
             Current::NotALink => Err(Error::failed(format!("`{current}` is not a link"))
                 .cause("zdd replaces a link, never a directory with files in it")
-                .hint(format!("mv {current} {current}.before-zdd"))),
+                .hint(into_releases(site, "mv", &current))),
             Current::Dangling(target) => Err(Error::failed(format!(
                 "`{current}` names `{target}`, which is not there"
             ))
@@ -71,9 +72,25 @@ impl Current {
             Current::Outside(target) => Err(Error::failed(format!(
                 "`{current}` names `{target}`, outside `{releases}`"
             ))
-            .hint(format!("mv {current} {current}.before-zdd"))),
+            .hint(into_releases(site, "cp -a", &site.root().join(target)))),
         }
     }
+}
+
+/// The command that makes what is served now the first release, without a moment in which nothing
+/// is; of what is no directory nobody can tell what it is good for.
+fn into_releases(site: &Site, bring: &str, directory: &Utf8Path) -> String {
+    let current = site.current_path();
+    if !directory.is_dir() {
+        return format!("mv {current} {current}.before-zdd");
+    }
+    let changed = fs::metadata(directory).and_then(|it| it.modified());
+    let changed = changed.map_or(OffsetDateTime::UNIX_EPOCH, OffsetDateTime::from);
+    let releases = site.releases_dir();
+    let id = ReleaseId::next(changed, |id| site.release_dir(id).exists());
+    format!(
+        "mkdir -p {releases} && {bring} {directory} {releases}/{id} && ln -sfn releases/{id} {current}"
+    )
 }
 
 /// Reads what stands at `current`. An absolute link into `releases/` is as good as a relative one.
@@ -201,17 +218,29 @@ mod tests {
     fn what_is_no_link_to_a_release_is_refused_with_its_repair() {
         let (_guard, site) = site();
         fs::create_dir(site.current_path()).unwrap();
-        let refused = read(&site).unwrap().usable(&site).unwrap_err();
-        assert!(refused.hint.unwrap().starts_with("mv "));
+        fs::write(site.current_path().join("app"), "v0").unwrap();
         assert!(flip(&site, &id("20260101000000")).is_err());
-        fs::remove_dir(site.current_path()).unwrap();
+        assert_eq!(served_after_repair(&site), "v0");
+        fs::remove_file(site.current_path()).unwrap();
 
         fs::os::unix::fs::symlink("releases/20260109000000", site.current_path()).unwrap();
         assert!(matches!(read(&site).unwrap(), Current::Dangling(_)));
         fs::remove_file(site.current_path()).unwrap();
 
-        fs::os::unix::fs::symlink("/etc", site.current_path()).unwrap();
+        fs::create_dir(site.root().join("old")).unwrap();
+        fs::write(site.root().join("old/app"), "older").unwrap();
+        fs::os::unix::fs::symlink("old", site.current_path()).unwrap();
         assert!(matches!(read(&site).unwrap(), Current::Outside(_)));
-        assert!(read(&site).unwrap().usable(&site).is_err());
+        assert_eq!(served_after_repair(&site), "older");
+    }
+
+    /// Does as the refusal says; what is served then, by a link to a release.
+    fn served_after_repair(site: &Site) -> String {
+        let refused = read(site).unwrap().usable(site).unwrap_err();
+        let mut shell = std::process::Command::new("/bin/sh");
+        let repair = shell.arg("-c").arg(refused.hint.unwrap()).status();
+        assert!(repair.unwrap().success());
+        assert!(matches!(read(site).unwrap(), Current::Release(_)));
+        fs::read_to_string(site.current_path().join("app")).unwrap()
     }
 }

@@ -16,6 +16,7 @@ use time::OffsetDateTime;
 use super::Site;
 use crate::error::{Context, Error, ErrorKind, Result};
 use crate::host::signal::Patience;
+use crate::report::time::{ago, local};
 
 /// How often a waiting command tries again.
 const RETRY_INTERVAL: Duration = Duration::from_millis(50);
@@ -129,11 +130,12 @@ fn attempt(path: &Utf8Path, holder: &Holder) -> Result<Option<Lock>> {
 fn held_by_another(path: &Utf8Path) -> Error {
     let what = match written_holder(path) {
         Some(holder) => format!(
-            "`{}` of {} (pid {}) is at work on this site since {}",
+            "`{}` of {} (pid {}) is at work on this site since {} ({})",
             holder.command,
             holder.user,
             holder.pid,
-            holder.since.replace_nanosecond(0).unwrap_or(holder.since)
+            local(holder.since),
+            ago(holder.since, OffsetDateTime::now_utc())
         ),
         None => "another zdd is at work on this site".to_owned(),
     };
@@ -189,6 +191,10 @@ mod tests {
         let refused = take(&site, &me(), Duration::ZERO, &patience).unwrap_err();
         assert_eq!(refused.kind, ErrorKind::Locked);
         assert!(refused.what.contains("`zdd release .` of deploy (pid "));
+        let since = &refused.what[refused.what.find("since ").unwrap()..];
+        let (moment, ago) = since.split_once(" (").unwrap();
+        assert_eq!(moment, format!("since {}", local(me().since)));
+        assert!(!since.contains(".0") && !ago.is_empty(), "{since}");
         drop(lock);
         assert_eq!(holder(&site), None);
         take(&site, &me(), Duration::ZERO, &patience).unwrap();

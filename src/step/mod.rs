@@ -26,6 +26,7 @@ pub mod prune;
 pub mod restore;
 pub mod run_hook;
 pub mod seal;
+pub mod second_copy;
 pub mod stage;
 pub mod standby;
 pub mod surplus;

@@ -124,6 +124,27 @@ fn unit() {
     site.write(UNIT, &good);
     site.sh("systemctl daemon-reload");
     assert_eq!(findings(&site), [json!(null); 0]);
+    memory(&site);
+}
+
+/// A host on which a second copy has no room, as far as the kernel's own words go.
+fn memory(site: &Site) {
+    site.sh("
+        sed 's/^MemAvailable:.*/MemAvailable: 1024 kB/; s/^SwapFree:.*/SwapFree: 512 kB/' \
+            /proc/meminfo > /opt/meminfo
+        mount --bind /opt/meminfo /proc/meminfo
+    ");
+    first(site, "error", "a release runs two copies for a while");
+    let refused = site.release("v2");
+    refused
+        .assert_exit(1)
+        .assert_says("1 MiB of memory and 512 KiB of swap are free for another");
+    site.add_settings("[require]\nfree_memory = \"1MiB\"\n");
+    site.release("v2").assert_exit(0);
+    site.configure("free_memory = \"1MiB\"", "");
+    let back = site.outcome(["rollback"]);
+    back.assert_exit(0)
+        .assert_says("warning: a release runs two copies for a while");
 }
 
 /// The files of `zdd init`, each put where its first lines say.

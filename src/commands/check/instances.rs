@@ -8,8 +8,8 @@ use crate::commands::Context;
 use crate::config::schema::{Kind, Role, Service};
 use crate::error::Result;
 use crate::host::access::Place;
+use crate::host::process;
 use crate::host::user::Owner;
-use crate::host::{cgroup, memory, process};
 use crate::running::trap::instance::InstanceFacts;
 use crate::running::trap::living::{Living, installed_gunicorn};
 use crate::running::trap::{instance, living, node};
@@ -113,7 +113,6 @@ fn says_stop_limit(state: &UnitState) -> bool {
 }
 
 fn looked_at(live: &Instance, state: &UnitState, facts: &InstanceFacts) -> Living {
-    let pids = cgroup::processes(&state.control_group);
     let words = state.main_pid.and_then(|pid| process::argv(pid).seen());
     let takes = |pid| match node::is_node(&state.argv) {
         true => node::names_sigterm(&state.argv, &live.directory()),
@@ -134,8 +133,6 @@ fn looked_at(live: &Instance, state: &UnitState, facts: &InstanceFacts) -> Livin
             .main_pid
             .filter(|_| facts.kill_signal == Some(TERM))
             .and_then(takes),
-        memory: memory::of_copy(&state.control_group, &pids),
-        available: memory::available().ok(),
         gunicorn: installed_gunicorn(&state.argv),
         names_control_socket: state.environment.iter().any(says),
     }

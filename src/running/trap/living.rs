@@ -1,10 +1,8 @@
-//! What the live instance tells about the next switch: whether it ends gracefully, and whether a
-//! second copy fits beside it.
+//! What the live instance tells about the next switch: whether it ends gracefully.
 
 use camino::Utf8Path;
 
 use super::{Level, Trap};
-use crate::report::time::bytes;
 use crate::running::server::{Server, base_name};
 
 /// The first version of gunicorn with a control socket, which it puts at one place of its user.
@@ -24,10 +22,6 @@ pub struct Living {
     /// Whether that process does something about the signal that asks it to end; none where that
     /// cannot be seen.
     pub takes_stop_signal: Option<bool>,
-    /// The bytes that a second copy needs.
-    pub memory: u64,
-    /// The bytes that are available for it.
-    pub available: Option<u64>,
     /// The version of gunicorn that is installed for it.
     pub gunicorn: Option<(u32, u32)>,
     /// Whether its settings say something about gunicorn's control socket.
@@ -36,14 +30,10 @@ pub struct Living {
 
 /// What is to be said of it.
 pub fn predict(living: &Living) -> Vec<Trap> {
-    [
-        living.sudden_end(),
-        living.too_little_memory(),
-        living.control_socket(),
-    ]
-    .into_iter()
-    .flatten()
-    .collect()
+    [living.sudden_end(), living.control_socket()]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 /// The version of the gunicorn in the virtualenv that these words start with.
@@ -86,21 +76,6 @@ impl Living {
         is_cut.then(|| self.trap(Level::Warning, what, change))
     }
 
-    fn too_little_memory(&self) -> Option<Trap> {
-        let available = self.available?;
-        let what = format!(
-            "a release runs two copies for a while: one has {}, and {} are available",
-            bytes(self.memory),
-            bytes(available)
-        );
-        let mebibytes = self.memory.div_ceil(1 << 20);
-        let change = format!(
-            "make room; and, so that such a release is refused, in zdd.toml: [require] free_memory \
-             = \"{mebibytes}MiB\""
-        );
-        (self.memory > available).then(|| self.trap(Level::Warning, what, change))
-    }
-
     fn control_socket(&self) -> Option<Trap> {
         let is_gunicorn = Server::of(&self.start_words) == Some(Server::Gunicorn);
         let has_one = self.gunicorn.is_some_and(|it| it >= CONTROL_SOCKET_SINCE);
@@ -134,8 +109,6 @@ mod tests {
             words: line.split(' ').map(str::to_owned).collect(),
             start_words: line.split(' ').map(str::to_owned).collect(),
             takes_stop_signal: Some(true),
-            memory: 100 << 20,
-            available: Some(200 << 20),
             ..Living::default()
         }
     }
@@ -145,7 +118,6 @@ mod tests {
         assert_eq!(predict(&living("/usr/bin/node server.js")), []);
         let mut unseen = living("/usr/bin/node server.js");
         unseen.takes_stop_signal = None;
-        unseen.available = None;
         assert_eq!(predict(&unseen), []);
     }
 
@@ -164,17 +136,6 @@ mod tests {
                 "{traps:?}"
             );
         }
-    }
-
-    #[test]
-    fn a_second_copy_that_does_not_fit_is_said_with_its_size() {
-        let mut large = living("/srv/app/server");
-        large.memory = 300 << 20;
-        let traps = predict(&large);
-        assert!(
-            traps[0].change.contains("free_memory = \"300MiB\""),
-            "{traps:?}"
-        );
     }
 
     #[test]
