@@ -48,6 +48,14 @@ pub struct Attempt {
     pub answered: Option<String>,
 }
 
+impl Attempt {
+    /// Whether something answered, but not in HTTP. Silence is no answer.
+    pub fn is_foreign(&self) -> bool {
+        let beginnings = ["answer is not http", "connection closed"];
+        beginnings.iter().any(|it| self.detail.starts_with(it))
+    }
+}
+
 impl Check {
     /// Understands the settings.
     ///

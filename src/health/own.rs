@@ -2,6 +2,7 @@
 //! connection, is readiness: a listening master accepts before any worker lives, and a leftover
 //! socket file proves nothing.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use crate::config::schema::{HealthCheck, Service, Statuses};
@@ -35,6 +36,20 @@ pub fn readiness(server: &socket::Address, service: &Service, within: Span) -> R
             None => below_500(),
         },
         contains: service.contains.clone(),
+        interval: INTERVAL,
+        within,
+        ..HealthCheck::default()
+    };
+    Check::new(&settings).map(Arc::new)
+}
+
+/// The check of an instance that speaks no HTTP: that it takes connections.
+///
+/// # Errors
+/// Never for an address that was listened on.
+pub fn acceptance(server: SocketAddr, within: Span) -> Result<Arc<Check>> {
+    let settings = HealthCheck {
+        tcp: Some(server.to_string()),
         interval: INTERVAL,
         within,
         ..HealthCheck::default()

@@ -83,7 +83,13 @@ pub fn place(ground: &mut impl Ground, front: &Front<'_>, text: &str) -> Result<
     }
     ground.write_down(PLACING)?;
     nginx.place(text.as_bytes())?;
-    nginx.test_placed(&reads, &patience)
+    nginx.test_placed(&reads, &patience)?;
+    if front.had_settings {
+        return Ok(());
+    }
+    // Of a file that was not there it could only be expected.
+    let reads = nginx.reads(master.as_ref(), &patience)?;
+    refuse_others(nginx.settings, master, &reads)
 }
 
 /// Lets nginx use what is in place, and proves that it does. One that does not run is started.

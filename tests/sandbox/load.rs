@@ -77,11 +77,16 @@ pub fn free_port() -> u16 {
 
 /// The body of a good answer.
 pub fn ask(port: u16) -> Option<String> {
+    ask_at(port, "/")
+}
+
+/// The same at a path.
+pub fn ask_at(port: u16, path: &str) -> Option<String> {
     let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).ok()?;
     stream
         .set_read_timeout(Some(Duration::from_secs(10)))
         .ok()?;
-    stream.write_all(b"GET / HTTP/1.0\r\n\r\n").ok()?;
+    write!(stream, "GET {path} HTTP/1.0\r\n\r\n").ok()?;
     let mut text = String::new();
     stream.read_to_string(&mut text).ok()?;
     let (head, body) = text.split_once("\r\n\r\n")?;

@@ -20,6 +20,9 @@ use crate::running::sockets::Address;
 use crate::site::lock::{self, Holder};
 use crate::step::in_place::{self, Instance, Known, Process};
 
+/// How long an instance may take to answer.
+const ANSWER_TIMEOUT: Span = Span::secs(5);
+
 /// One process of a service, as in the JSON.
 #[derive(Debug, Clone, Serialize)]
 pub struct Row {
@@ -196,8 +199,14 @@ pub fn status(site: &InPlace<'_>) -> Result<ExitCode> {
 
 /// Asks an instance once.
 fn answer(row: &Row) -> Option<Outcome> {
-    let address = row.live?.address;
-    let check = own::readiness(&Address::Tcp(address), &Service::default(), Span::secs(5)).ok()?;
+    let Instance {
+        address, is_mute, ..
+    } = row.live?;
+    let check = match is_mute {
+        true => own::acceptance(address, ANSWER_TIMEOUT),
+        false => own::readiness(&Address::Tcp(address), &Service::default(), ANSWER_TIMEOUT),
+    };
+    let check = check.ok()?;
     let attempt = check.attempt(&Patience::of_command());
     Some(Outcome {
         check: check.name(),

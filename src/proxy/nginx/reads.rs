@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
+use globset::GlobBuilder;
 
 use super::{Master, Nginx};
 use crate::error::{Error, Result};
@@ -61,16 +62,17 @@ impl Nginx<'_> {
             let error = Error::failed(what).cause(dumped.ending).tail(dumped.tail);
             return Err(error.hint(format!("see what is wrong with `nginx -t -c {main}`")));
         }
-        let mut files = dumped.stdout.lines().filter_map(|line| {
+        let dump = dumped.stdout;
+        let mut files = dump.lines().filter_map(|line| {
             let file = line.strip_prefix("# configuration file ")?;
             file.strip_suffix(':')
         });
-        Ok(
-            match files.any(|file| is_same(Utf8Path::new(file), self.settings)) {
-                true => Reads::Included { main, prefix },
-                false => Reads::Not { main },
-            },
-        )
+        let is_included = files.any(|file| is_same(Utf8Path::new(file), self.settings))
+            || (!self.settings.exists() && is_expected(&dump, &main, self.settings));
+        Ok(match is_included {
+            true => Reads::Included { main, prefix },
+            false => Reads::Not { main },
+        })
     }
 
     /// The lines that are missing in sudoers so that `user` can have settings tested and, where
@@ -143,7 +145,50 @@ fn built_in(patience: &Patience) -> Option<Utf8PathBuf> {
     })
 }
 
+/// Whether an `include` with a pattern means this file. While the file is not there, nothing else
+/// tells that it will be read.
+fn is_expected(dump: &str, main: &Utf8Path, file: &Utf8Path) -> bool {
+    let directory = main.parent().unwrap_or(Utf8Path::new("/"));
+    let real = file.parent().and_then(|it| it.canonicalize_utf8().ok());
+    let real = real.zip(file.file_name()).map(|(it, name)| it.join(name));
+    let lines = dump.lines().filter_map(|line| line.split('#').next());
+    let mut patterns = lines
+        .flat_map(|line| line.split(['{', '}', ';']))
+        .filter_map(|text| text.trim().strip_prefix("include"))
+        .filter(|text| text.starts_with(char::is_whitespace))
+        .map(|text| directory.join(text.trim().trim_matches(['"', '\''])));
+    patterns.any(|pattern| {
+        let glob = GlobBuilder::new(pattern.as_str())
+            .literal_separator(true)
+            .build();
+        glob.is_ok_and(|glob| {
+            let glob = glob.compile_matcher();
+            glob.is_match(file) || real.as_ref().is_some_and(|real| glob.is_match(real))
+        })
+    })
+}
+
 fn is_same(one: &Utf8Path, other: &Utf8Path) -> bool {
     let real = |path: &Utf8Path| path.canonicalize_utf8().ok();
     one == other || real(one).is_some_and(|one| Some(one) == real(other))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_pattern_means_is_expected() {
+        let dump = "# configuration file /etc/nginx/nginx.conf:\nevents {}\n# include /srv/no/*;\n\
+                    http { include mime.types; include\t\"sites/*.conf\"; \n  \
+                    include /srv/app/nginx*.conf; # include /srv/no/*;\n  included /srv/no/*;\n}\n";
+        let main = Utf8Path::new("/etc/nginx/nginx.conf");
+        let expected = |file: &str| is_expected(dump, main, Utf8Path::new(file));
+        assert!(expected("/etc/nginx/sites/a.conf"));
+        assert!(expected("/srv/app/nginx.conf"));
+        assert!(!expected("/etc/nginx/sites/a.conf.old"));
+        assert!(!expected("/etc/nginx/sites/deep/a.conf"));
+        assert!(!expected("/srv/app/other.conf"));
+        assert!(!expected("/srv/no/a.conf"));
+    }
 }

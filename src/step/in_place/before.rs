@@ -91,5 +91,5 @@ pub fn found(service: &Service, process: Process) -> Option<Instance> {
     let sole = heard.iter().next().map(SocketAddr::port);
     let port = written.or_else(|| sole.filter(|_| heard.len() == 1))?;
     let address = address_of(port, &heard);
-    Some(Instance { process, address })
+    Some(Instance::at(process, address))
 }

@@ -74,9 +74,21 @@ pub struct Instance {
     pub process: Process,
     /// Where it answers.
     pub address: SocketAddr,
+    /// Whether it speaks no HTTP there.
+    #[serde(default)]
+    pub is_mute: bool,
 }
 
 impl Instance {
+    /// A process that answers there, in HTTP as far as is known.
+    pub fn at(process: Process, address: SocketAddr) -> Instance {
+        Instance {
+            process,
+            address,
+            is_mute: false,
+        }
+    }
+
     /// Under which key the journal has that of the service at a place.
     pub fn key(place: usize) -> String {
         format!("instance:{place}")

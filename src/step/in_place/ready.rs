@@ -32,10 +32,8 @@ pub(super) fn run(stage: &mut Stage<'_>, place: usize) -> Result<()> {
     let began = Instant::now();
     let service = &stage.services()[place];
     let deadline = began + READY_TIMEOUT;
-    let ready = await_address(stage, place, deadline).and_then(|instance| {
-        await_answer(stage, place, instance, deadline)?;
-        Ok(instance)
-    });
+    let ready = await_address(stage, place, deadline)
+        .and_then(|instance| await_answer(stage, place, instance, deadline));
     let instance = ready.map_err(|error| match error.tail.is_empty() {
         true => error.tail(start::last_lines(stage, place)),
         false => error,
@@ -135,7 +133,7 @@ fn look(
     let written = process.port_in(&file);
     let ready = |port| {
         let address = address_of(port, &heard);
-        Ok(Seen::Ready(Instance { process, address }))
+        Ok(Seen::Ready(Instance::at(process, address)))
     };
     match (written, ports.iter().next()) {
         (Some(port), None) => ready(port),
@@ -194,7 +192,7 @@ fn await_answer(
     place: usize,
     instance: Instance,
     deadline: Instant,
-) -> Result<()> {
+) -> Result<Instance> {
     let left = deadline.saturating_duration_since(Instant::now());
     let left = Span::millis(u64::try_from(left.as_millis()).unwrap_or(u64::MAX).max(1));
     let address = Address::Tcp(instance.address);
@@ -206,10 +204,8 @@ fn await_answer(
     };
     let on_attempt = &mut |attempt: &Attempt, _: u32| {
         stage.report.event(Event::Progress(&attempt.detail));
-        let speaks_otherwise = attempt.detail.starts_with("answer is not http")
-            || attempt.detail.starts_with("connection closed");
         let since = mute_since.get().or_else(|| Some(Instant::now()));
-        mute_since.set(since.filter(|_| speaks_otherwise));
+        mute_since.set(since.filter(|_| attempt.is_foreign()));
     };
     let abort = || {
         let pid = instance.process.pid;
@@ -218,12 +214,15 @@ fn await_answer(
         text.or_else(|| is_mute().then(|| "it speaks no HTTP".to_owned()))
     };
     match wait::until_healthy(&check, &stage.patience(), &abort, on_attempt) {
-        Ok(_) => Ok(()),
+        Ok(_) => Ok(instance),
         Err(_) if is_mute() && instance.process.is_running() => {
             let name = &stage.services()[place].name;
             let text = format!("{name} speaks no HTTP: it counts as ready, since it stays up");
             stage.report.note(&text);
-            Ok(())
+            Ok(Instance {
+                is_mute: true,
+                ..instance
+            })
         }
         Err(unhealthy) => Err(Error::from(unhealthy)),
     }

@@ -202,11 +202,9 @@ impl<'a> Mute<'a> {
     }
 
     fn take(&self, attempt: &Attempt) {
-        let is_foreign = attempt.detail.starts_with("answer is not http")
-            || attempt.detail.starts_with("connection closed");
         let processes = self.instance.processes().unwrap_or_default();
         let is_same = *self.processes.borrow() == processes;
-        if !is_foreign || self.instance.service.health.is_some() {
+        if !attempt.is_foreign() || self.instance.service.health.is_some() {
             self.since.set(None);
         } else if !is_same || self.since.get().is_none() {
             self.since.set(Some(Instant::now()));

@@ -1,6 +1,8 @@
 //! Sites of the original zddeploy, by their own `deploy.conf`: a real nginx, small servers, and
 //! steady requests that must not fail, whatever goes wrong.
 
+mod killed;
+mod several;
 mod site;
 
 use std::net::{Ipv4Addr, TcpListener};
@@ -194,6 +196,40 @@ fn an_nginx_that_does_not_run_is_started_and_ended_again_on_the_way_back() {
 }
 
 #[test]
+fn what_an_old_instance_has_begun_to_answer_it_answers() {
+    let Some(place) = Place::new() else { return };
+    place.code("v1", "abrupt");
+    place.release().exits(0);
+    let old = place.pid("web.pid");
+    let request = place.request_of(4);
+    place.code("v2", "good");
+    place.release().exits(0);
+    assert_eq!(place.serves().as_deref(), Some("v2"));
+    assert!(!place.servers().contains(&old), "it was stopped after that");
+    assert_eq!(request.join().unwrap().as_deref(), Some("v1"));
+}
+
+#[test]
+fn an_old_instance_that_ended_meanwhile_needs_a_human() {
+    let Some(place) = released() else { return };
+    let old = place.pid("web.pid");
+    place.code("v2", "late");
+    let mut run = place.zdd("release").spawn();
+    run.wait_until("the server is started", |_| place.servers().len() == 2);
+    kill(Pid::from_raw(old.cast_signed()), Signal::SIGKILL).unwrap();
+    run.wait()
+        .exits(4)
+        .says("too late")
+        .says("the old web does not run any more")
+        .says("a human must look");
+    assert_eq!(place.serves(), None);
+    place.zdd("status").run().exits(1);
+    place.code("v3", "good");
+    place.release().exits(0);
+    assert_eq!(place.serves().as_deref(), Some("v3"));
+}
+
+#[test]
 fn of_two_runs_at_once_one_is_refused() {
     let Some(place) = released() else { return };
     place.code("v2", "slow");
@@ -219,36 +255,6 @@ fn an_interrupt_puts_everything_back() {
     load.lost_none();
     assert_eq!(place.files(), files);
     assert_eq!(place.servers(), servers);
-}
-
-#[test]
-fn a_killed_run_is_put_back_by_the_next_command() {
-    let Some(place) = released() else { return };
-    let (files, servers) = (place.files(), place.servers());
-    place.code("v2", "slow");
-    let mut run = place.zdd("release").spawn();
-    run.wait_until("the server is started", |_| place.servers().len() == 2);
-    run.signal(Signal::SIGKILL);
-    run.wait();
-    place
-        .zdd("status")
-        .run()
-        .exits(1)
-        .says("an interrupted release (in step");
-    let load = place.load();
-    place.zdd("recover").run().exits(0).says("Recovered");
-    load.lost_none();
-    assert_eq!(place.files(), files);
-    assert_eq!(place.servers(), servers);
-
-    let mut run = place.zdd("release").spawn();
-    run.wait_until("the server is started", |_| place.servers().len() == 2);
-    run.signal(Signal::SIGKILL);
-    run.wait();
-    place.code("v3", "good");
-    place.release().exits(0).says("Recovered");
-    assert_eq!(place.serves().as_deref(), Some("v3"));
-    assert_eq!(place.servers().len(), 1);
 }
 
 #[test]

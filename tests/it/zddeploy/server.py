@@ -1,10 +1,11 @@
 """A service as a site of zddeploy has it: it writes its pid and its port, and answers its version.
 
-The file `mode` beside it says what is wrong with it.
+The file `mode` beside it says what is wrong with it; `api.mode` with the service `api` alone.
 """
 
 import os
 import signal
+import sys
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -24,8 +25,8 @@ def write(name, text):
 
 class Handler(BaseHTTPRequestHandler):
     def do_GET(self):
-        if self.path == "/slow":
-            time.sleep(1)
+        if self.path.startswith("/slow/"):
+            time.sleep(int(self.path[len("/slow/"):]))
         status = 503 if MODE == "ill" else 200
         body = VERSION.encode()
         self.send_response(status)
@@ -37,26 +38,32 @@ class Handler(BaseHTTPRequestHandler):
         pass
 
 
+NAME = sys.argv[1] if len(sys.argv) > 1 else "web"
 VERSION = read("version")
-MODE = read("mode")
+MODE = read(NAME + ".mode" if os.path.exists(os.path.join(HERE, NAME + ".mode")) else "mode")
 if MODE == "mute":
     time.sleep(100)
-if MODE == "slow":
+if MODE in ("slow", "late"):
     time.sleep(3)
+if MODE == "late":
+    sys.exit("too late")
 if MODE == "stale":
     # As an earlier process with this pid left it.
     write("%d.port" % os.getpid(), read("stale"))
     os.utime("%d.port" % os.getpid(), (0, 0))
-    write("web.pid", os.getpid())
+    write(NAME + ".pid", os.getpid())
     time.sleep(2)
 ThreadingHTTPServer.daemon_threads = False
 server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-write("web.pid", os.getpid())
+write(NAME + ".pid", os.getpid())
 write("port", server.server_address[1])
 if MODE != "portless":
     write("%d.port" % os.getpid(), server.server_address[1])
 if MODE == "dies":
     print("out of luck", flush=True)
     os._exit(3)
-signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=server.shutdown).start())
+if MODE == "abrupt":
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+else:
+    signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=server.shutdown).start())
 server.serve_forever()

@@ -2,7 +2,8 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -78,7 +79,51 @@ impl Place {
 
     /// What is served through nginx.
     pub fn serves(&self) -> Option<String> {
-        load::ask(self.port)
+        self.serves_at("/")
+    }
+
+    /// Waits until this is served.
+    pub fn await_version(&self, version: &str) {
+        let began = Instant::now();
+        while self.serves().as_deref() != Some(version) {
+            assert!(began.elapsed() < Duration::from_secs(20), "never {version}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// What is served at a path.
+    pub fn serves_at(&self, path: &str) -> Option<String> {
+        load::ask_at(self.port, path)
+    }
+
+    /// A request that takes some seconds, now on its way.
+    pub fn request_of(&self, seconds: u32) -> JoinHandle<Option<String>> {
+        let port = self.port;
+        let request = std::thread::spawn(move || load::ask_at(port, &format!("/slow/{seconds}")));
+        // Through nginx to the server, before anything else happens.
+        std::thread::sleep(Duration::from_millis(300));
+        request
+    }
+
+    /// Whether the journal of the run that is at work has this text.
+    pub fn journal_has(&self, text: &str) -> bool {
+        let journal = self.read(".zdd/in-place.jsonl");
+        journal.is_some_and(|journal| journal.contains(text))
+    }
+
+    /// Adds a section to `deploy.conf`.
+    pub fn service(&self, name: &str, start: &str) {
+        let text = self.read("deploy.conf").unwrap();
+        let section =
+            format!("[service:{name}]\npid_file: ./{name}.pid\nstart: {start}\nstop: kill -TERM\n");
+        self.file("deploy.conf", &format!("{text}\n{section}"));
+    }
+
+    /// Replaces a piece of a file, which must be there.
+    pub fn edit(&self, name: &str, from: &str, to: &str) {
+        let text = self.read(name).unwrap();
+        assert!(text.contains(from), "`{from}` is not in `{name}`:\n{text}");
+        self.file(name, &text.replace(from, to));
     }
 
     /// Every file whose content tells what is live, but for logs.

@@ -1,0 +1,110 @@
+//! A run that is killed, as by a power cut: the next command puts back or finishes what it left.
+
+use std::net::{Ipv4Addr, TcpListener};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use super::released;
+use super::site::Place;
+
+#[test]
+fn a_killed_run_is_put_back_by_the_next_command() {
+    let Some(place) = released() else { return };
+    let (files, servers) = (place.files(), place.servers());
+    place.code("v2", "slow");
+    let mut run = place.zdd("release").spawn();
+    run.wait_until("the server is started", |_| place.servers().len() == 2);
+    run.signal(Signal::SIGKILL);
+    run.wait();
+    place
+        .zdd("status")
+        .run()
+        .exits(1)
+        .says("an interrupted release (in step");
+    let load = place.load();
+    place.zdd("recover").run().exits(0).says("Recovered");
+    load.lost_none();
+    assert_eq!(place.files(), files);
+    assert_eq!(place.servers(), servers);
+
+    let mut run = place.zdd("release").spawn();
+    run.wait_until("the server is started", |_| place.servers().len() == 2);
+    run.signal(Signal::SIGKILL);
+    run.wait();
+    place.code("v3", "good");
+    place.release().exits(0).says("Recovered");
+    assert_eq!(place.serves().as_deref(), Some("v3"));
+    assert_eq!(place.servers().len(), 1);
+}
+
+/// Starts a release and kills it once its journal has this text.
+fn killed_at(place: &Place, text: &str) {
+    let mut run = place.zdd("release").spawn();
+    run.wait_until(text, |_| place.journal_has(text));
+    run.signal(Signal::SIGKILL);
+    run.wait();
+}
+
+#[test]
+fn killed_while_nginx_changes_over_it_is_put_back() {
+    let Some(place) = released() else { return };
+    let (files, servers) = (place.files(), place.servers());
+    place.code("v2", "good");
+    let load = place.load();
+    killed_at(&place, "\"telling\"");
+    assert_ne!(place.files(), files, "it was in the middle");
+    // Whether it was told already is chance; that it was is what is tried here.
+    let nginx = place.pid("nginx.pid").cast_signed();
+    kill(Pid::from_raw(nginx), Signal::SIGHUP).unwrap();
+    place.await_version("v2");
+    place
+        .zdd("status")
+        .run()
+        .exits(1)
+        .says("an interrupted release (in step switch) will be undone");
+    place.zdd("recover").run().exits(0).says("Recovered");
+    load.lost_none();
+    assert_eq!(place.serves().as_deref(), Some("v1"));
+    assert_eq!(place.files(), files);
+    assert_eq!(place.servers(), servers);
+    place.zdd("status").run().exits(0);
+}
+
+#[test]
+fn killed_while_nginx_refuses_to_change_over_it_is_put_back() {
+    let Some(place) = released() else { return };
+    let (files, servers) = (place.files(), place.servers());
+    let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    place.code("v2", "good");
+    place.template(taken.local_addr().unwrap().port(), "");
+    let load = place.load();
+    killed_at(&place, "\"telling\"");
+    assert_ne!(place.files(), files, "it was in the middle");
+    place.template(place.port, "");
+    place.release().exits(0).says("Recovered");
+    load.lost_none();
+    assert_eq!(place.serves().as_deref(), Some("v2"));
+    assert_eq!(place.servers().len(), 1);
+    assert!(!place.servers().contains(&servers[0]));
+}
+
+#[test]
+fn killed_after_the_commit_it_is_finished() {
+    let Some(place) = Place::new() else { return };
+    place.code("v1", "abrupt");
+    place.release().exits(0);
+    let request = place.request_of(6);
+    place.code("v2", "good");
+    let load = place.load();
+    killed_at(&place, "committed");
+    assert_eq!(place.servers().len(), 2, "the old one still answers");
+    place.zdd("status").run().exits(1).says("will be finished");
+    place.zdd("recover").run().exits(0).says("Recovered");
+    load.lost_none();
+    assert_eq!(request.join().unwrap().as_deref(), Some("v1"));
+    assert_eq!(place.serves().as_deref(), Some("v2"));
+    assert_eq!(place.servers(), [place.pid("web.pid")]);
+    let status = place.zdd("status --json").run().exits(0).json();
+    assert_eq!(status["instances"][0]["pid"], place.pid("web.pid"));
+}
