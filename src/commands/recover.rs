@@ -6,6 +6,7 @@ use super::ending::{self, Outcome};
 use super::{Context, unfinished};
 use crate::error::Result;
 use crate::exit_code::ExitCode;
+use crate::site::History;
 use crate::step::{boot, in_force};
 
 /// What it is called for.
@@ -25,12 +26,15 @@ pub enum Purpose {
 /// When the lock cannot be had, or a human must look.
 pub fn run(context: &Context<'_>, purpose: Purpose, wait: Duration) -> Result<ExitCode> {
     let _lock = context.take_lock(wait)?;
-    let outcome = unfinished::recover(context, wait)?;
-    let history = context.settled_history()?;
+    let recovered = unfinished::recover(context, wait);
     if purpose == Purpose::Boot {
+        // Also where a human must look first: until then users are to get what `current` names.
+        let history = History::load(&context.site)?;
         let config = in_force::of_live(&history, &context.config);
         boot::start_live(&context.site, &config, &history, context.report);
     }
+    let outcome = recovered?;
+    context.settled_history()?;
     context.end_surplus();
     match outcome {
         None if purpose == Purpose::Standby => Ok(ExitCode::Done),

@@ -4,7 +4,7 @@
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
-use crate::process::{serves, settings};
+use crate::process::{answer, serves, settings};
 use crate::sandbox::{Site, processes};
 
 /// The processes of a site with the versions they serve, sorted.
@@ -189,4 +189,21 @@ fn of_a_worker_one_copy_runs_at_a_time_and_the_old_one_comes_back() {
         "start v1", "quiet", "stop v1", "start v2", "quiet", "stop v2", "start v3", "start v2",
     ];
     assert_eq!(log.lines().collect::<Vec<_>>(), expected);
+}
+
+/// What was interrupted may need a human; the site does not have to be down until one comes.
+#[test]
+fn a_boot_starts_what_is_live_even_where_nothing_can_be_recovered() {
+    let site = Site::new(&settings());
+    site.release("v1");
+    processes::end_inside(&site.root);
+    let journal = site.root.join(".zdd/journal.jsonl");
+    std::fs::write(&journal, "{\"event\":\"plan\",\"plan\":7}\n").unwrap();
+    site.zdd("recover --boot").run().exits(4);
+    let until = Instant::now() + Duration::from_secs(20);
+    while answer(&site, "/").is_none() && Instant::now() < until {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    serves(&site, "v1");
+    assert!(!journal.exists(), "it was set aside");
 }
