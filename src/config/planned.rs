@@ -5,7 +5,7 @@
 const PLANNED: [(&str, &[&str]); 3] = [
     ("", &["cache"]),
     ("source", &["artifact"]),
-    ("service", &["cwd", "pid_file", "stop", "warm"]),
+    ("service", &["warm"]),
 ];
 
 /// Whether a later version will have this key in this table (`""` is the top of the file).

@@ -115,7 +115,17 @@ fn every_key_of_the_design_that_is_built_is_read() {
     for hook in [&hooks.finish, &hooks.revert, &hooks.failed] {
         assert!(matches!(hook, Some(Hook::Line(_))));
     }
-    let [web, worker, process, instance, program, port, command] = &config.service[..] else {
+    let [
+        web,
+        worker,
+        process,
+        instance,
+        program,
+        port,
+        daemon,
+        command,
+    ] = &config.service[..]
+    else {
         panic!("{:?}", config.service)
     };
     assert_eq!(web.unit.as_deref(), Some("gunicorn.service"));
@@ -147,6 +157,11 @@ fn every_key_of_the_design_that_is_built_is_read() {
         (instance.kind(), instance.standby),
         (Kind::Instance, Span::secs(600))
     );
+    assert_eq!(daemon.pid_file.as_deref(), Some("web.pid".into()));
+    assert_eq!(daemon.stop.as_deref(), Some("kill -TERM"));
+    assert_eq!(daemon.cwd.as_deref(), Some("app".into()));
+    assert_eq!(command.name.as_deref(), Some("pages"));
+    assert_eq!(config.proxy.unwrap().output(), "nginx.conf");
     assert_eq!(program.kind(), Kind::Program);
     assert_eq!(program.values["workers"], "3");
     assert_eq!(program.conf_dir, "/etc/supervisor/zdd.d");

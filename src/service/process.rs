@@ -150,8 +150,8 @@ fn is_group_gone(leader: Pid, limit: Duration, patience: &Patience) -> bool {
     }
 }
 
-/// A program with a slash lies in the release, any other one on the PATH.
-fn program_in(directory: &Utf8Path, program: &str) -> Utf8PathBuf {
+/// A program with a slash lies in the directory, any other one on the PATH.
+pub fn program_in(directory: &Utf8Path, program: &str) -> Utf8PathBuf {
     if program.contains('/') {
         directory.join(program.trim_start_matches("./"))
     } else {

@@ -12,6 +12,7 @@ mod clock;
 mod complaints;
 mod config;
 mod cutover;
+mod daemons;
 mod dry_run;
 mod first_release;
 mod git;

@@ -18,7 +18,8 @@ use crate::report::text::labelled;
 use crate::report::{Silent, style, time};
 use crate::running::sockets::Address;
 use crate::site::lock::{self, Holder};
-use crate::step::in_place::{self, Instance, Known, Process};
+use crate::step::in_place::{self, Instance, Known};
+use crate::step::process::Process;
 
 /// How long an instance may take to answer.
 const ANSWER_TIMEOUT: Span = Span::secs(5);

@@ -33,6 +33,14 @@ pub struct Service {
     pub supervisorctl: String,
     /// A command that starts an own process for each release; it gets `ZDD_SOCKET`.
     pub start: Option<String>,
+    /// The directory in the release that `start` and `stop` are run in. Default: the release.
+    #[schemars(with = "Option<String>")]
+    pub cwd: Option<Utf8PathBuf>,
+    /// The file in the release that the program writes its pid to. It may become a daemon then.
+    #[schemars(with = "Option<String>")]
+    pub pid_file: Option<Utf8PathBuf>,
+    /// A command that ends the process; its pid is put behind the words. Default: SIGTERM.
+    pub stop: Option<String>,
     /// A command, run in the release after the flip, that makes the service take the new code.
     pub reload: Option<String>,
     /// How a unit is told of the new release.
@@ -84,6 +92,9 @@ impl Default for Service {
             conf_dir: "/etc/supervisor/conf.d".into(),
             supervisorctl: "supervisorctl".to_owned(),
             start: None,
+            cwd: None,
+            pid_file: None,
+            stop: None,
             reload: None,
             switch: SwitchWay::default(),
             scope: Scope::default(),

@@ -33,10 +33,7 @@ fn keys_of_a_later_version_are_called_that() {
     for (table, key) in [
         ("", "[[cache]]"),
         ("[source]\n", "artifact = 'x'"),
-        ("[[service]]\nstart = 'x'\n", "stop = 'x'"),
-        ("[[service]]\nstart = 'x'\n", "pid_file = 'x'"),
         ("[[service]]\nstart = 'x'\n", "warm = 'x'"),
-        ("[[service]]\nstart = 'x'\n", "cwd = 'x'"),
     ] {
         let name = key
             .split(" =")

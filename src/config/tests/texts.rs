@@ -8,7 +8,7 @@ use crate::config::parse;
 fn all_mistakes_are_told_at_once_in_the_order_of_the_text() {
     let found = findings(
         "keep = '5'\nnaem = 'x'\n[hooks]\ntimeout = 'soon'\n[shared]\nfiles = ['../x']\n\
-         [service]\nunit = 'a b'\ncwd = 'x'\nheath = 1\n[[health]]\ntcp = 'x'\n",
+         [service]\nunit = 'a b'\nwarm = 'x'\nheath = 1\n[[health]]\ntcp = 'x'\n",
     );
     let lines: Vec<_> = found.iter().filter_map(|finding| finding.line).collect();
     assert_eq!(lines, [1, 2, 4, 6, 7, 9, 10, 12], "{}", pictures(&found));

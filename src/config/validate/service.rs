@@ -78,6 +78,7 @@ impl Judge<'_, '_> {
             &[
                 ("start", &service.start),
                 ("reload", &service.reload),
+                ("stop", &service.stop),
                 ("try", &service.dry_boot),
                 ("quiet", &service.quiet),
                 ("queue", &service.queue),
@@ -91,6 +92,11 @@ impl Judge<'_, '_> {
             self.program(place, program, service);
         }
         self.service_address(place, service);
+        for (key, path) in [("pid_file", &service.pid_file), ("cwd", &service.cwd)] {
+            if let Some(path) = path {
+                self.inside(&format!("{place}.{key}"), path, "the release");
+            }
+        }
         if service.sudo && service.scope == Scope::User {
             self.key(
                 &format!("{place}.sudo"),
@@ -108,7 +114,8 @@ impl Judge<'_, '_> {
         let of_programs = ["template", "values", "conf_dir", "supervisorctl"];
         self.belong_to(place, "service", &of_programs, &["program"]);
         self.belong_to(place, "service", &["socket"], &["start", "unit", "program"]);
-        self.belong_to(place, "service", &["stop_timeout"], &["start"]);
+        let of_processes = ["stop_timeout", "stop", "pid_file", "cwd"];
+        self.belong_to(place, "service", &of_processes, &["start"]);
         match service.kind() {
             Kind::Instance => {
                 let hint = "each release runs an instance of its own: none is told or tried";

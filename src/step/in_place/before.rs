@@ -5,13 +5,13 @@ use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
-use super::files::Kept;
-use super::instance::{Instance, address_of, listening};
-use super::{Known, Process};
+use super::{Instance, Known};
 use crate::config::deploy_conf::{DeployConf, Service};
 use crate::host::process;
 use crate::report::Report;
 use crate::site::Site;
+use crate::step::pid_file::Kept;
+use crate::step::process::{Process, address_of, listening};
 
 /// A service before a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 
 use fs_err as fs;
 
-use super::instance::{Process, listening};
 use super::start::program_in;
 use super::{Known, Stage};
 use crate::config::deploy_conf::Service;
@@ -15,6 +14,7 @@ use crate::host::command::Command;
 use crate::report::Event;
 use crate::running::front::Fronts;
 use crate::running::sockets::{self, Address, DrainLimits, Ended, Traffic};
+use crate::step::process::{Process, listening};
 
 /// How long an old instance may go on answering what it began to answer.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);

@@ -2,9 +2,10 @@
 //! room for the new one.
 
 use super::Stage;
-use super::files::{put_back, write_number};
+
 use crate::error::{Context, Result};
 use crate::host::atomic_file;
+use crate::step::pid_file::{put_back, write_number};
 
 pub(super) fn run(stage: &mut Stage<'_>) -> Result<()> {
     for (service, before) in stage.services().iter().zip(&stage.deployment.services) {

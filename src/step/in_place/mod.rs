@@ -6,7 +6,6 @@
 //! The pid files and port files are those of the original, at the same moments.
 
 mod before;
-mod files;
 mod finish;
 mod instance;
 mod mark;
@@ -27,7 +26,7 @@ use crate::step::nginx::Front;
 
 pub use before::{Before, found, look, still_running};
 pub use finish::run as finish;
-pub use instance::{Instance, Process};
+pub use instance::Instance;
 pub use record::Known;
 pub use stage::Stage;
 pub use switch::{refused_template, render};

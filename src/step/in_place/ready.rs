@@ -11,9 +11,10 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::health::{Attempt, own, wait};
 use crate::report::Event;
 use crate::running::sockets::Address;
+use crate::step::pid_file::{number_in, put_back, write_number};
+use crate::step::process::{Process, address_of, listening};
 
-use super::files::{number_in, put_back, write_number};
-use super::instance::{Instance, Process, address_of, listening};
+use super::instance::Instance;
 use super::{Stage, start};
 
 /// How long an instance may take: as long as the original gave it.
@@ -72,7 +73,7 @@ fn await_address(stage: &mut Stage<'_>, place: usize, deadline: Instant) -> Resu
     loop {
         let found = main_of(stage, place);
         if found.is_some() && found != main {
-            stage.fact(Process::key(place), found)?;
+            stage.fact(Instance::main_key(place), found)?;
         }
         let (what, hint) = match look(stage, place, found, &mut sole)? {
             Seen::Ready(instance) => return Ok(instance),

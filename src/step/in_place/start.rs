@@ -4,28 +4,22 @@ use std::collections::BTreeSet;
 use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use fs_err as fs;
 use nix::sys::signal::Signal;
 
-use super::files::Kept;
-use super::instance::{MARK, Process};
-use super::{Stage, finish};
+use super::{Instance, Stage, finish};
 use crate::config::deploy_conf::Service;
 use crate::error::{Context, Error, Result};
 use crate::host::descriptors;
 use crate::step::instance::tail_of;
+use crate::step::pid_file::Kept;
+use crate::step::process::{self, MARK, Process};
 
 /// How long an instance may take to end before it is killed.
 const STOP_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// How long a killed one may take to be gone.
-const KILL_GRACE: Duration = Duration::from_secs(5);
-
-/// How often it is looked at.
-const LOOK_INTERVAL: Duration = Duration::from_millis(20);
 
 pub(super) fn run(stage: &mut Stage<'_>) -> Result<()> {
     for (place, service) in stage.services().iter().enumerate() {
@@ -121,7 +115,7 @@ pub(super) fn undo(stage: &mut Stage<'_>) -> Result<()> {
 
 /// The process that the new instance named as its own. It may have ended, and its pid file be gone.
 fn new_main(stage: &Stage<'_>, place: usize) -> Option<Process> {
-    if let Some(seen) = stage.known(&Process::key(place)) {
+    if let Some(seen) = stage.known(&Instance::main_key(place)) {
         return Some(seen);
     }
     let before = &stage.deployment.services[place];
@@ -155,23 +149,10 @@ fn everything(stage: &Stage<'_>, place: usize, main: Option<Process>) -> BTreeSe
 
 /// TERM for all of it, and KILL for what is left after 10 s.
 fn has_ended(stage: &Stage<'_>, all: &BTreeSet<Process>) -> bool {
-    let patience = stage.patience();
-    for (signal, limit) in [
-        (Signal::SIGTERM, STOP_TIMEOUT),
-        (Signal::SIGKILL, KILL_GRACE),
-    ] {
-        for process in all {
-            process.signal(signal);
-        }
-        let deadline = Instant::now() + limit;
-        loop {
-            if !all.iter().any(|process| process.is_running()) {
-                return true;
-            }
-            if Instant::now() >= deadline || !patience.sleep(LOOK_INTERVAL) {
-                break;
-            }
-        }
+    for process in all {
+        process.signal(Signal::SIGTERM);
     }
-    !all.iter().any(|process| process.is_running())
+    let (mut left, no_more) = (all.clone(), &BTreeSet::new);
+    process::have_ended(&mut left, no_more, STOP_TIMEOUT, &stage.patience())
+        || process::kill(&mut left, no_more)
 }

@@ -4,7 +4,7 @@
 use camino::{Utf8Path, Utf8PathBuf};
 use fs_err as fs;
 
-use super::Instance;
+use super::{Instance, own_daemon};
 use crate::config::schema::{Kind, Role, Scope};
 use crate::error::{Finding, Result};
 use crate::host::access::{self, Identity, PASS, WRITE};
@@ -92,7 +92,9 @@ impl Instance {
         match self.service.kind() {
             // A worker without a socket must not touch the one that a web service may have there.
             Kind::Program | Kind::Process
-                if self.service.port_file.is_none() && self.service.role == Role::Web =>
+                if self.service.port_file.is_none()
+                    && self.service.pid_file.is_none()
+                    && self.service.role == Role::Web =>
             {
                 Some(self.socket_path().unwrap_or_else(usual))
             }
@@ -179,6 +181,9 @@ impl Instance {
             let text = fs::read_to_string(self.directory().join(file)).ok()?;
             let port: u16 = text.trim().parse().ok().filter(|port| *port != 0)?;
             return Some(Address::Tcp(([127, 0, 0, 1], port).into()));
+        }
+        if self.service.pid_file.is_some() {
+            return own_daemon::address(self).map(Address::Tcp);
         }
         // A file that an earlier process left there is removed before each start.
         if let Some(told) = self.told_socket().filter(|socket| socket.exists()) {

@@ -3,6 +3,7 @@
 //! that all releases share is treated alike where it takes over from another kind of service.
 
 mod address;
+mod own_daemon;
 mod own_process;
 mod own_program;
 mod own_unit;
@@ -172,6 +173,14 @@ impl Instance {
     /// The directory of its release.
     pub fn directory(&self) -> Utf8PathBuf {
         self.site.release_dir(&self.release)
+    }
+
+    /// The directory that a process of its own runs in.
+    pub fn working_directory(&self) -> Utf8PathBuf {
+        match &self.service.cwd {
+            Some(cwd) => self.directory().join(cwd),
+            None => self.directory(),
+        }
     }
 
     /// Starts it as a process of its own, in this environment.

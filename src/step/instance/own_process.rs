@@ -6,7 +6,7 @@ use std::io::{BufRead, BufReader};
 use camino::{Utf8Path, Utf8PathBuf};
 use fs_err as fs;
 
-use super::{Instance, retire};
+use super::{Instance, own_daemon, retire};
 use crate::error::{Context, Error, Result};
 use crate::host;
 use crate::host::lines::Tail;
@@ -16,6 +16,7 @@ use crate::report::Report;
 use crate::running::Processes;
 use crate::service::process::{self, Launch};
 use crate::site::instance::{self, Instance as Process};
+use crate::step::process::MARK;
 use crate::step::{Stage, surroundings};
 
 /// A whole environment.
@@ -49,12 +50,15 @@ pub(super) fn start(instance: &Instance, environment: Variables) -> Result<Proce
     if let Some(file) = &instance.service.port_file {
         let _ = fs::remove_file(instance.directory().join(file));
     }
+    own_daemon::forget_pid(instance);
+    let mut environment = environment;
+    environment.push((MARK.to_owned(), own_daemon::mark(instance).into()));
     let pid_file = instance
         .site
         .instance_path(&instance.release, instance.place);
     let process = process::start(&Launch {
         line: instance.service.start.as_deref().unwrap_or_default(),
-        directory: &instance.directory(),
+        directory: &instance.working_directory(),
         environment,
         log: &log_path(instance),
         pid_file: &pid_file,
@@ -68,9 +72,21 @@ pub(super) fn start(instance: &Instance, environment: Variables) -> Result<Proce
 ///
 /// # Errors
 /// When the pid file cannot be read.
-pub(super) fn running(instance: &Instance) -> Result<Option<Process>> {
-    let found = instance::read(&instance.site, &instance.release, instance.place)?;
-    Ok(found.filter(|found| process::is_running(*found, &instance.directory())))
+pub(super) fn running(instance: &Instance) -> Result<Option<u32>> {
+    if own_daemon::is_one(instance) {
+        return Ok(own_daemon::main(instance)?.map(|main| main.pid));
+    }
+    let found = known(instance)?;
+    let runs = |found: &Process| process::is_running(*found, &instance.working_directory());
+    Ok(found.filter(runs).map(|found| found.pid))
+}
+
+/// The process that was taken down for it, whether it runs or not.
+///
+/// # Errors
+/// When the pid file cannot be read.
+pub(super) fn known(instance: &Instance) -> Result<Option<Process>> {
+    instance::read(&instance.site, &instance.release, instance.place)
 }
 
 /// It and all its children.
@@ -80,11 +96,17 @@ pub(super) fn running(instance: &Instance) -> Result<Option<Process>> {
 pub(super) fn processes(instance: &Instance) -> Result<Processes> {
     let id = &instance.release;
     let main = running(instance)?
-        .map(|found| found.pid)
         .ok_or_else(|| Error::failed(format!("the process of release `{id}` does not run")))?;
+    let all = match own_daemon::is_one(instance) {
+        true => {
+            let all = own_daemon::everything(instance, crate::step::process::Process::of(main));
+            all.into_iter().map(|process| process.pid).collect()
+        }
+        false => host::process::tree(main),
+    };
     Ok(Processes {
         main: Some(main),
-        all: host::process::tree(main),
+        all,
     })
 }
 
@@ -98,12 +120,19 @@ pub(super) fn stop(instance: &Instance, report: &dyn Report, patience: &Patience
         return Ok(());
     };
     let limit = instance.service.stop_timeout.duration();
-    let directory = instance.directory();
-    if process::stop(process, &directory, limit, patience)? {
-        let pid = process.pid;
-        let text = format!("pid {pid} did not end when told to, and was killed");
+    let directory = instance.working_directory();
+    let was_killed = match own_daemon::is_one(instance) {
+        true => own_daemon::stop(instance, report, patience)?,
+        false => process::stop(process, &directory, limit, patience)?,
+    };
+    if was_killed {
+        let text = format!(
+            "pid {} did not end when told to, and was killed",
+            process.pid
+        );
         report.warning(&text);
     }
+    own_daemon::forget_pid(instance);
     if let Some(socket) = instance.told_socket() {
         let _ = fs::remove_file(socket);
     }

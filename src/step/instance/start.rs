@@ -4,6 +4,7 @@
 use std::cell::{Cell, RefCell};
 use std::time::{Duration, Instant};
 
+use super::own_daemon;
 use super::runner::Runner;
 use super::watch::Watch;
 use super::{Begun, Instance, key};
@@ -66,10 +67,13 @@ pub(super) fn run(stage: &mut Stage<'_>, instance: &Instance) -> Result<()> {
     }
 }
 
-/// Supervisor calls a program running when it has stayed up for its `startsecs`.
+/// Supervisor calls a program running when it has stayed up for its `startsecs`; a daemon has named
+/// itself then.
 fn await_running(stage: &Stage<'_>, instance: &Instance) -> Result<()> {
-    let Runner::Program(program) = instance.runner() else {
-        return Ok(());
+    let program = match instance.runner() {
+        Runner::Program(program) => program,
+        Runner::Process => return own_daemon::take_down(stage, instance),
+        Runner::Unit(_) => return Ok(()),
     };
     let deadline = Instant::now() + instance.switch_timeout();
     let mut watch = Watch::of(instance)?;
@@ -177,6 +181,7 @@ fn unheard(instance: &Instance) -> (String, &'static str) {
             format!("no port stands in `{}`", instance.directory().join(file)),
             "let the server write its port there, or name its `socket`",
         ),
+        None if instance.service.pid_file.is_some() => own_daemon::unheard(instance),
         None => (
             "none of its processes that zdd may look at has a listening socket".to_owned(),
             "name its `socket` or `port_file` in zdd.toml",

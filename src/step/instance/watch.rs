@@ -3,8 +3,11 @@
 
 use std::time::{Duration, Instant};
 
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::Pid;
+
 use super::runner::Runner;
-use super::{Instance, own_process};
+use super::{Instance, own_daemon, own_process};
 use crate::error::Result;
 use crate::host::process::{self, Look};
 use crate::service::{Program, UnitWatch};
@@ -16,7 +19,15 @@ const ASK_INTERVAL: Duration = Duration::from_millis(300);
 pub(super) enum Watch<'a> {
     Unit(Box<UnitWatch>),
     Program(ProgramWatch),
-    Process(&'a Instance),
+    Process(ProcessWatch<'a>),
+}
+
+/// An own process, and how its command ended, where that is known.
+pub(super) struct ProcessWatch<'a> {
+    instance: &'a Instance,
+    command: Option<u32>,
+    ending: Option<WaitStatus>,
+    named: Option<u32>,
 }
 
 /// A program from the first process that was seen of it.
@@ -38,7 +49,12 @@ impl<'a> Watch<'a> {
                 program,
                 asked: Instant::now(),
             }),
-            Runner::Process => Watch::Process(instance),
+            Runner::Process => Watch::Process(ProcessWatch {
+                instance,
+                command: own_process::known(instance)?.map(|known| known.pid),
+                ending: None,
+                named: None,
+            }),
         })
     }
 
@@ -47,10 +63,37 @@ impl<'a> Watch<'a> {
         match self {
             Watch::Unit(watch) => watch.processes().err().map(|error| error.to_string()),
             Watch::Program(watch) => watch.death(),
-            Watch::Process(instance) => match own_process::running(instance) {
-                Ok(None) => Some("its process ended".to_owned()),
-                _ => None,
-            },
+            Watch::Process(watch) => watch.death(),
+        }
+    }
+}
+
+impl ProcessWatch<'_> {
+    fn death(&mut self) -> Option<String> {
+        match own_process::running(self.instance) {
+            Ok(None) => {}
+            Ok(now) => {
+                self.named = now.filter(|_| now != self.command).or(self.named);
+                return None;
+            }
+            Err(_) => return None,
+        }
+        if self.instance.service.pid_file.is_none() || self.named.is_some() {
+            return Some("its process ended".to_owned());
+        }
+        let pid = self.command.map(|pid| Pid::from_raw(pid.cast_signed()));
+        if self.ending.is_none() {
+            self.ending = pid.and_then(|pid| waitpid(pid, Some(WaitPidFlag::WNOHANG)).ok());
+        }
+        match self.ending {
+            _ if own_daemon::is_there(self.instance) => None,
+            _ if own_daemon::written_pid(self.instance).is_some() => {
+                Some("its process ended".to_owned())
+            }
+            // One that ended well may have told somebody else to start it.
+            Some(WaitStatus::Exited(_, 0)) => None,
+            Some(WaitStatus::Exited(_, code)) => Some(format!("its command ended with {code}")),
+            _ => Some("its process ended".to_owned()),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! `[proxy]`: an nginx whose settings are rendered for each release, under steady requests that
 //! must not fail, whatever goes wrong.
 
-mod place;
+pub mod place;
 
 use std::fs;
 use std::net::{Ipv4Addr, TcpListener};
