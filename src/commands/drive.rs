@@ -149,6 +149,7 @@ pub(super) fn outcome(
         steps: stage.steps,
         cutover,
         running: stage.running,
+        replaced: stage.replaced,
         queues: stage.queues,
         complaints: stage.complaints,
         migrations: plan.mission.migrations.clone(),

@@ -12,6 +12,7 @@ use crate::site::record::{Failure, StepTime};
 use crate::site::{Migration, ReleaseId, Site, link};
 use crate::step::complaints::Complaints;
 use crate::step::outcome::{Ending, Running};
+use crate::step::replaced::Replaced;
 use crate::step::worker::Queue;
 
 /// The version of the JSON.
@@ -40,6 +41,8 @@ pub struct Outcome {
     pub cutover: Option<Figures>,
     /// What each service runs.
     pub running: Vec<Running>,
+    /// What became of the processes that ran before the switch.
+    pub replaced: Vec<Replaced>,
     /// What waited for the workers, before and after they were told.
     pub queues: Vec<Queue>,
     /// What the logs complained of since the switch.
@@ -101,6 +104,7 @@ impl Outcome {
             },
             cutover: None,
             running: Vec::new(),
+            replaced: Vec::new(),
             queues: Vec::new(),
             complaints: Vec::new(),
             migrations: Vec::new(),
@@ -126,6 +130,7 @@ impl Outcome {
             steps: vec![preconditions],
             cutover: None,
             running: Vec::new(),
+            replaced: Vec::new(),
             queues: Vec::new(),
             complaints: Vec::new(),
             migrations: Vec::new(),

@@ -11,6 +11,7 @@ use crate::report::text::labelled;
 use crate::report::time::{bytes, duration, local};
 use crate::site::{History, Record, ReleaseId};
 use crate::step::complaints::Complaints;
+use crate::step::replaced::{self, Replaced};
 
 /// Prints the record of a release: the newest one when none is named.
 ///
@@ -110,6 +111,11 @@ fn seen(record: &Record, width: Option<usize>) -> String {
         let (service, release, verdict) = (word("service"), word("release"), word("verdict"));
         let ran = format!("{service} ran {release} ({verdict})");
         text += &labelled(&title("running"), &ran, width);
+    }
+    let read = |value: &serde_json::Value| serde_json::from_value(value.clone()).ok();
+    let replaced: Vec<Replaced> = record.replaced.iter().filter_map(read).collect();
+    for line in replaced::lines(&replaced) {
+        text += &labelled(&title("replaced"), &line, width);
     }
     for check in &record.health {
         let word = |key: &str| check[key].as_str().unwrap_or_default();

@@ -159,6 +159,11 @@ pub fn program_in(directory: &Utf8Path, program: &str) -> Utf8PathBuf {
     }
 }
 
+/// Adds a line to the log of a process; one that cannot be written is none.
+pub fn note(log: &Utf8Path, line: &str) {
+    let _ = open(log, true).and_then(|mut log| writeln!(log, "{line}"));
+}
+
 fn open(path: &Utf8Path, is_appended: bool) -> io::Result<std::fs::File> {
     if let Some(parent) = path.parent() {
         fs::create_dir_all(parent)?;

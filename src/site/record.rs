@@ -166,6 +166,9 @@ pub struct Record {
     /// What each service ran in the end, as in the JSON of `zdd release`.
     #[serde(default)]
     pub running: Vec<serde_json::Value>,
+    /// What became of the processes that ran before the switch, as in the JSON of `zdd release`.
+    #[serde(default)]
+    pub replaced: Vec<serde_json::Value>,
     /// What waited for the workers, as in the JSON of `zdd release`.
     #[serde(default)]
     pub queues: Vec<serde_json::Value>,
@@ -215,6 +218,7 @@ impl Record {
             taken_back_ms: None,
             samples: Samples::default(),
             running: Vec::new(),
+            replaced: Vec::new(),
             queues: Vec::new(),
             complaints: Vec::new(),
             health: Vec::new(),

@@ -1,7 +1,7 @@
 //! What is left after the commit. Nothing here can fail the command any more: it warns and goes on,
 //! and everything can be repeated by recovery.
 
-use super::{Stage, complaints, prune, run_hook, standby};
+use super::{Stage, complaints, prune, replaced, run_hook, standby};
 use crate::error::Result;
 use crate::hook::{Point, Verb};
 use crate::host::signal::Patience;
@@ -20,6 +20,7 @@ pub fn run(stage: &mut Stage<'_>) -> bool {
         stage.undisturbed(stop_old)
     });
     // What it took to end the old processes, users may have felt.
+    replaced::take(stage);
     complaints::take(stage);
     stage.or_warn("prune", |stage| prune::after_command(stage).map(drop));
     stage.or_warn("hook finish", |stage| run_hook::run(stage, Point::Finish));

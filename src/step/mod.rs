@@ -25,6 +25,7 @@ pub mod process;
 pub mod prove;
 pub mod proxy;
 pub mod prune;
+pub mod replaced;
 pub mod restore;
 pub mod run_hook;
 pub mod seal;

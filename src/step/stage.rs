@@ -11,6 +11,7 @@ use serde_json::json;
 use super::complaints::{Complaints, Logs};
 use super::mission::Mission;
 use super::outcome::Running;
+use super::replaced::Replaced;
 use super::surroundings::Surroundings;
 use super::switch;
 use super::worker::Queue;
@@ -57,6 +58,8 @@ pub struct Stage<'a> {
     pub queues: Vec<Queue>,
     /// How the health checks ended, as last seen.
     pub health: Vec<serde_json::Value>,
+    /// What became of the processes that ran before.
+    pub replaced: Vec<Replaced>,
     /// The logs, from just before the switch on.
     pub logs: Option<Logs>,
     /// What they complained of since.
@@ -141,6 +144,7 @@ impl<'a> Stage<'a> {
             restored: Vec::new(),
             queues: Vec::new(),
             health: Vec::new(),
+            replaced: Vec::new(),
             logs: None,
             complaints: Vec::new(),
             steps: Vec::new(),

@@ -17,9 +17,21 @@ fn of<'o>(outcome: &'o Outcome, source: &str) -> &'o Value {
     found.unwrap_or_else(|| panic!("nothing of `{source}`:\n{outcome}"))
 }
 
+/// What became of the processes before: the master first.
+fn ends(outcome: &Outcome) -> Vec<&str> {
+    let all = outcome.json["replaced"].as_array();
+    let all = all.into_iter().flatten();
+    all.filter_map(|it| it["end"].as_str()).collect()
+}
+
 fn told() {
     let site = Site::serving("v1");
     let silent = site.release("v2");
+    assert_eq!(
+        ends(&silent),
+        ["kept", "ended", "ended", "ended"],
+        "{silent}"
+    );
     let blind = of(&silent, "/var/log/nginx/error.log");
     assert!(blind["unread"].is_string(), "deploy may not: {silent}");
     silent.assert_says("errors after a switch are not seen there");

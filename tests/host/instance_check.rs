@@ -140,7 +140,20 @@ fn memory(site: &Site) {
         .assert_exit(1)
         .assert_says("1 MiB of memory and 512 KiB of swap are free for another");
     site.add_settings("[require]\nfree_memory = \"1MiB\"\n");
-    site.release("v2").assert_exit(0);
+    let graceful = site.release("v2");
+    graceful
+        .assert_exit(0)
+        .assert_field("/replaced/0/end", "ended");
+    site.edit(
+        UNIT,
+        "TimeoutStopSec=35",
+        "TimeoutStopSec=1\nKillSignal=SIGCONT",
+    );
+    site.sh("systemctl daemon-reload");
+    let cut = site.release("v3");
+    cut.assert_exit(0)
+        .assert_field("/replaced/0/end", "killed")
+        .assert_says("did not end when told to, and was killed");
     site.configure("free_memory = \"1MiB\"", "");
     let back = site.outcome(["rollback"]);
     back.assert_exit(0)

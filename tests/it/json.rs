@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::sandbox::Site;
 
-const ENDED: [&str; 13] = [
+const ENDED: [&str; 14] = [
     "schema",
     "outcome",
     "release",
@@ -16,6 +16,7 @@ const ENDED: [&str; 13] = [
     "cutover",
     "running",
     "queues",
+    "replaced",
     "complaints",
     "migrations",
 ];

@@ -43,10 +43,26 @@ fn each_release_serves_on_its_own_socket_and_the_old_process_ends() {
     let second = processes::inside(&site.root);
     assert_eq!(second.len(), 1, "{second:?}");
     assert_ne!(first, second);
+    let replaced = &live.json()["replaced"];
+    assert_eq!(replaced.as_array().unwrap().len(), 1, "{live}");
+    assert_eq!(replaced[0]["pid"], first[0].0, "{live}");
+    assert_eq!(replaced[0]["end"], "ended", "{live}");
 
     site.does("rollback");
     serves(&site, "v1");
     assert_eq!(processes::inside(&site.root).len(), 1);
+}
+
+#[test]
+fn a_process_that_does_not_end_by_itself_is_told_to_be_killed() {
+    let settings = settings().replace("start = \"", "start = \"env --ignore-signal=TERM ");
+    let site = Site::new(&settings.replace("\"5s\"", "\"300ms\""));
+    site.release("v1");
+    let live = site.releasing("v2").run().exits(0);
+    serves(&site, "v2");
+    assert_eq!(live.json()["replaced"][0]["end"], "killed", "{live}");
+    live.says("did not end when told to, and was killed");
+    site.does("show").says("was killed");
 }
 
 #[test]

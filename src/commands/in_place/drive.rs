@@ -196,6 +196,7 @@ fn outcome(stage: Stage<'_>, ending: Ending) -> Outcome {
         steps: stage.steps,
         cutover: None,
         running: Vec::new(),
+        replaced: Vec::new(),
         queues: Vec::new(),
         complaints: Vec::new(),
         migrations: Vec::new(),

@@ -126,11 +126,11 @@ pub(super) fn stop(instance: &Instance, report: &dyn Report, patience: &Patience
         false => process::stop(process, &directory, limit, patience)?,
     };
     if was_killed {
-        let text = format!(
-            "pid {} did not end when told to, and was killed",
-            process.pid
-        );
+        let (pid, limit) = (process.pid, instance.service.stop_timeout);
+        let text = format!("pid {pid} did not end within {limit} and was sent SIGKILL");
         report.warning(&text);
+        // The log stays when the process is forgotten.
+        process::note(&log_path(instance), &format!("[zdd: {text}]"));
     }
     own_daemon::forget_pid(instance);
     if let Some(socket) = instance.told_socket() {

@@ -133,6 +133,11 @@ impl Instance {
         own_process::log_path(self)
     }
 
+    /// The last lines of that.
+    pub fn log_tail(&self) -> Vec<String> {
+        own_process::tail_of(&self.log_path())
+    }
+
     /// What it printed last.
     pub(super) fn last_lines(&self, since: Ticks) -> Vec<String> {
         match self.runner() {
