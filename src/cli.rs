@@ -98,6 +98,9 @@ enum Verb {
         /// What the project is made of [default: what its files show]
         #[arg(long, value_enum, value_name = "NAME")]
         stack: Option<commands::init::Stack>,
+        /// A deploy.conf of zddeploy, to make a zdd.toml from, beside it
+        #[arg(long, value_name = "FILE", conflicts_with_all = ["stack", "into", "name"])]
+        from: Option<Utf8PathBuf>,
         /// The project, into which is written
         #[arg(long, value_name = "DIR", default_value = ".")]
         into: Utf8PathBuf,
@@ -266,14 +269,22 @@ fn dispatch(
         Verb::Unpin { release, wait } => {
             on_site(&|context| commands::pin::run(context, release, false, wait.time()))
         }
-        Verb::Init { stack, into, name } => {
+        Verb::Init {
+            stack,
+            from,
+            into,
+            name,
+        } => {
             let request = commands::init::Request {
                 stack: *stack,
                 name: name.clone(),
                 root: cli.global.root.clone(),
                 into: into.clone(),
             };
-            commands::init::run(surface, &request)
+            match from {
+                Some(file) => commands::init::zddeploy::run(surface, file, &request),
+                None => commands::init::run(surface, &request),
+            }
         }
         Verb::Completions { shell } => {
             print(&commands::completions::completions(Cli::command(), *shell))

@@ -5,6 +5,7 @@
 
 mod project;
 mod stack;
+pub mod zddeploy;
 
 use std::io::{ErrorKind, Write};
 

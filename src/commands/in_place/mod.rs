@@ -156,12 +156,16 @@ pub fn without_releases(site: &InPlace<'_>, verb: &str) -> Error {
         "`zdd {verb}` needs releases, and `{}` has none",
         site.conf.file
     );
+    let move_on = format!(
+        "zdd init --from {}, which writes a `zdd.toml`, and with that keeps releases: \
+         docs/migrating.md",
+        site.conf.file
+    );
     let hint = match verb {
         "rollback" => {
-            "put the old code back where it lay and run `zdd release` again, or move the site to a \
-             `zdd.toml`, which keeps releases: docs/migrating.md"
+            format!("put the old code back where it lay and run `zdd release` again; or {move_on}")
         }
-        _ => "move the site to a `zdd.toml`, which keeps releases: docs/migrating.md",
+        _ => move_on,
     };
     Error::failed(what)
         .cause("its code lies where it runs, and each change of it overwrites the one before")

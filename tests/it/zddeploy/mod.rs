@@ -1,6 +1,7 @@
 //! Sites of the original zddeploy, by their own `deploy.conf`: a real nginx, small servers, and
 //! steady requests that must not fail, whatever goes wrong.
 
+mod converted;
 mod killed;
 mod several;
 mod site;
