@@ -211,7 +211,11 @@ fn relative_to(directory: &Utf8Path, mut config: Config) -> Result<Config> {
     let paths = [&mut config.env_file, &mut config.source.path].into_iter();
     let paths = paths.chain(of_proxy.into_iter().flatten()).flatten();
     let logs = config.probe.logs.iter_mut().flatten();
-    for path in paths.chain(logs) {
+    let certificates = config
+        .health
+        .iter_mut()
+        .filter_map(|check| check.ca.as_mut());
+    for path in paths.chain(logs).chain(certificates) {
         *path = absolute(&directory.join(&*path))?;
     }
     if let Some(url) = config

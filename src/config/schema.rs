@@ -234,6 +234,10 @@ pub struct HealthCheck {
     pub release: Option<String>,
     /// The `Host` header that is sent.
     pub host: Option<String>,
+    /// With `https://`: a file of certificates in PEM, the only ones that are then trusted.
+    /// Default: what the system trusts.
+    #[schemars(with = "Option<String>")]
+    pub ca: Option<Utf8PathBuf>,
     /// Pause between two attempts.
     pub interval: Span,
     /// How long one attempt may take.
@@ -255,6 +259,7 @@ impl Default for HealthCheck {
             contains: None,
             release: None,
             host: None,
+            ca: None,
             interval: Span::millis(500),
             timeout: Span::secs(5),
             within: Span::secs(30),

@@ -170,9 +170,10 @@ fn every_key_of_the_design_that_is_built_is_read() {
     assert_eq!(port.quiet.as_deref(), Some("bin/quiet"));
     assert_eq!(port.queue.as_deref(), Some("bin/queue"));
     assert_eq!(command.reload.as_deref(), Some("./reload.sh"));
-    let [http, tcp, line] = &config.health[..] else {
+    let [http, tcp, line, https] = &config.health[..] else {
         panic!("{:?}", config.health)
     };
+    assert_eq!(https.ca.as_deref(), Some("/etc/ssl/internal-ca.pem".into()));
     assert_eq!(
         http.url.as_deref(),
         Some("http://unix:/run/app.sock:/health")

@@ -11,7 +11,7 @@ use crate::host::signal::Patience;
 
 use super::address::Address;
 use super::failure;
-use super::http::{Answer, Client};
+use super::http::{Answer, Client, certificates_in};
 use super::plain_text::plain;
 use super::release_of::Place;
 use super::tcp;
@@ -67,7 +67,9 @@ impl Check {
             (Some(url), None, None) => {
                 let address = Address::parse(url)?;
                 let timeout = settings.timeout.duration();
-                let client = Client::new(address, settings.host.as_deref(), timeout)?;
+                let trusted = settings.ca.as_deref().map(certificates_in).transpose()?;
+                let host = settings.host.as_deref();
+                let client = Client::new(address, host, trusted, timeout)?;
                 Question::Http(Box::new(client))
             }
             (None, Some(text), None) if !tcp::is_host_and_port(text) => {

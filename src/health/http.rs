@@ -5,10 +5,11 @@
 use std::io::Read;
 use std::time::{Duration, Instant};
 
+use camino::Utf8Path;
 use ureq::Agent;
 use ureq::config::Config;
 use ureq::http::{HeaderMap, HeaderValue, StatusCode, header};
-use ureq::tls::{RootCerts, TlsConfig};
+use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
 
 use crate::error::{Error, Result};
 
@@ -42,17 +43,23 @@ pub struct Answer {
 
 impl Client {
     /// A client that sends `host` as the `Host` header where it is given, and gives every request
-    /// `timeout` for all of it: name lookup, connection, handshake, header and body.
+    /// `timeout` for all of it: name lookup, connection, handshake, header and body. It trusts
+    /// `trusted` where that is given, else what the system trusts.
     ///
     /// # Errors
     /// When `host` cannot be a header.
-    pub fn new(address: Address, host: Option<&str>, timeout: Duration) -> Result<Self> {
+    pub fn new(
+        address: Address,
+        host: Option<&str>,
+        trusted: Option<RootCerts>,
+        timeout: Duration,
+    ) -> Result<Self> {
         let as_header = |host: &str| {
             HeaderValue::from_str(host)
                 .map_err(|_| Error::usage(format!("`{}` is not a host name", plain(host))))
         };
         Ok(Client {
-            agent: agent_for(&address, timeout),
+            agent: agent_for(&address, trusted, timeout),
             host: host.map(as_header).transpose()?,
             address,
             timeout,
@@ -120,9 +127,31 @@ impl Answer {
     }
 }
 
-fn agent_for(address: &Address, timeout: Duration) -> Agent {
+/// The certificates of a PEM file, to be trusted.
+///
+/// # Errors
+/// When it cannot be read, or holds none.
+pub fn certificates_in(file: &Utf8Path) -> Result<RootCerts> {
+    let what = || format!("cannot trust the certificates of `{file}`");
+    let text = std::fs::read(file).map_err(|error| Error::usage(what()).cause(error))?;
+    let mut certificates = Vec::new();
+    for item in parse_pem(&text) {
+        match item {
+            Ok(PemItem::Certificate(certificate)) => certificates.push(certificate),
+            Ok(_) => {}
+            Err(error) => return Err(Error::usage(what()).cause(error)),
+        }
+    }
+    if certificates.is_empty() {
+        let hint = "it begins with `-----BEGIN CERTIFICATE-----`";
+        return Err(Error::usage(what()).cause("it has none").hint(hint));
+    }
+    Ok(RootCerts::new_with_certs(&certificates))
+}
+
+fn agent_for(address: &Address, trusted: Option<RootCerts>, timeout: Duration) -> Agent {
     let tls = TlsConfig::builder()
-        .root_certs(RootCerts::PlatformVerifier)
+        .root_certs(trusted.unwrap_or(RootCerts::PlatformVerifier))
         .build();
     let config: Config = Agent::config_builder()
         .proxy(None)

@@ -29,7 +29,7 @@ impl Judge<'_, '_> {
 
     fn health_check(&mut self, place: &str, check: &HealthCheck) {
         if self.exactly_one_of(place, "health check", &["url", "tcp", "command"]) {
-            let of_http = ["status", "contains", "release", "host"];
+            let of_http = ["status", "contains", "release", "host", "ca"];
             self.belong_to(place, "health check", &of_http, &["url"]);
         }
         self.not_zero(
@@ -46,7 +46,11 @@ impl Judge<'_, '_> {
         );
         if let Some(url) = &check.url {
             self.url(&format!("{place}.url"), url);
+            if check.ca.is_some() && url.starts_with("http://") {
+                self.key(&format!("{place}.ca"), "`ca` is for `https://` only");
+            }
         }
+        self.plain(&format!("{place}.ca"), check.ca.as_deref());
         if let Some(address) = &check.tcp
             && !is_address(address)
         {

@@ -3,7 +3,8 @@
 use std::io::Write;
 use std::sync::Arc;
 
-use rustls::pki_types::PrivateKeyDer;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
 use super::super::test_server::{Server, answer, request};
@@ -16,15 +17,20 @@ const URL_VARIABLE: &str = "ZDD_TEST_HTTPS_URL";
 fn server() -> (Server, String) {
     let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
     let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
+    (serving(made.cert.der().clone(), key), made.cert.pem())
+}
+
+/// A server that shows this certificate.
+fn serving(certificate: CertificateDer<'static>, key: PrivateKeyDer<'static>) -> Server {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .unwrap()
         .with_no_client_auth()
-        .with_single_cert(vec![made.cert.der().clone()], key)
+        .with_single_cert(vec![certificate], key)
         .unwrap();
     let config = Arc::new(config);
-    let server = Server::tcp(move |_, stream| {
+    Server::tcp(move |_, stream| {
         let connection = ServerConnection::new(Arc::clone(&config)).unwrap();
         let mut tls = StreamOwned::new(connection, stream);
         if request(&mut tls).starts_with("GET /health ") {
@@ -32,8 +38,7 @@ fn server() -> (Server, String) {
             tls.conn.send_close_notify();
             let _ = tls.flush();
         }
-    });
-    (server, made.cert.pem())
+    })
 }
 
 fn url_of(server: &Server, host: &str) -> String {
@@ -93,4 +98,66 @@ fn a_certificate_that_the_system_knows_is_taken_and_only_for_its_own_name() {
     assert_eq!(known, "200 OK");
     let other_name = detail_when_trusted(&url_of(&server, "127.0.0.1"), &certificate);
     assert_eq!(other_name, "certificate: not valid for `127.0.0.1`");
+}
+
+/// Runs openssl in a directory.
+fn openssl(directory: &std::path::Path, words: &str) {
+    let made = std::process::Command::new("openssl")
+        .args(words.split(' '))
+        .current_dir(directory)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&made.stderr).into_owned();
+    assert!(made.status.success(), "openssl {words}: {said}");
+}
+
+/// A directory with an authority of one's own and a certificate for `localhost` that it gave, and
+/// a server that shows that.
+fn issued() -> (tempfile::TempDir, Server) {
+    let directory = tempfile::tempdir().unwrap();
+    for words in [
+        "req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=own -keyout ca.key -out ca.pem",
+        "req -newkey rsa:2048 -nodes -subj /CN=localhost -keyout key.pem -out request.pem",
+    ] {
+        openssl(directory.path(), words);
+    }
+    let names = "subjectAltName=DNS:localhost\nbasicConstraints=critical,CA:FALSE\n";
+    fs_err::write(directory.path().join("names"), names).unwrap();
+    openssl(
+        directory.path(),
+        "x509 -req -in request.pem -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile names -out cert.pem",
+    );
+    let read = |name: &str| fs_err::read(directory.path().join(name)).unwrap();
+    let certificate = CertificateDer::from_pem_slice(&read("cert.pem")).unwrap();
+    let key = PrivateKeyDer::from_pem_slice(&read("key.pem")).unwrap();
+    (directory, serving(certificate, key))
+}
+
+#[test]
+fn a_certificate_of_ones_own_authority_is_taken_and_no_other() {
+    let (directory, issued) = issued();
+    let path = |name: &str| {
+        let path = directory.path().join(name);
+        Some(camino::Utf8PathBuf::from_path_buf(path).unwrap())
+    };
+    let trusting = |server: &Server, ca| HealthCheck {
+        ca,
+        ..settings(&url_of(server, "localhost"))
+    };
+    assert_eq!(attempt(&trusting(&issued, path("ca.pem"))).detail, "200 OK");
+    let (own, certificate) = server();
+    fs_err::write(directory.path().join("own.pem"), certificate).unwrap();
+    assert_eq!(attempt(&trusting(&own, path("own.pem"))).detail, "200 OK");
+    for ca in [None, path("own.pem")] {
+        let refused = attempt(&trusting(&issued, ca));
+        assert!(!refused.ok);
+        assert_eq!(
+            refused.detail,
+            "certificate: its issuer is not trusted on this host"
+        );
+    }
+    for (name, cause) in [("nowhere.pem", "No such file"), ("key.pem", "it has none")] {
+        let error = Check::new(&trusting(&issued, path(name))).unwrap_err();
+        assert!(error.cause.as_ref().unwrap().contains(cause), "{error:?}");
+    }
 }
