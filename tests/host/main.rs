@@ -34,6 +34,7 @@ mod load;
 mod machine;
 mod outcome;
 mod program;
+mod proxy;
 mod readme;
 mod readmes;
 mod samples;
@@ -68,6 +69,7 @@ fn main() -> ExitCode {
         instance_kinds::CASES,
         instance_recovery::CASES,
         instance_releases::CASES,
+        proxy::CASES,
         readmes::CASES,
         samples::CASES,
         stacks::CASES,

@@ -1,0 +1,104 @@
+//! `[proxy]` with the nginx of the system, told by its unit and through sudo: daemons on ports, a
+//! good release, two bad ones and a rollback, and no request lost.
+
+use std::io::{self, Write as _};
+use std::time::Duration;
+
+use crate::Case;
+use crate::load::Load;
+use crate::site::{ROOT, Site};
+
+pub const CASES: &[Case] = &[("proxy::the_system_s_nginx_is_led_over", led_over)];
+
+const SETTINGS: &str = "[hooks]
+build = \"cp -a /opt/venv .venv\"
+check = \"true\"
+
+[[service]]
+name = \"web\"
+start = \".venv/bin/python -m gunicorn -D -c settings_gunicorn.py app:app\"
+stop = \"kill -TERM\"
+pid_file = \"gunicorn.pid\"
+switch_timeout = \"10s\"
+
+[proxy]
+template = \"deploy.nginx\"
+output = \"nginx.conf\"
+unit = \"nginx.service\"
+sudo = true
+
+[[health]]
+url = \"http://127.0.0.1/\"
+";
+
+const TEMPLATE: &str = "upstream web { server {{ web_host }}:{{ web }}; }
+server {
+    listen 80 default_server;
+    location / { proxy_pass http://web; }
+}
+";
+
+fn site() -> Site {
+    let site = Site::of_instances();
+    site.write(&format!("{ROOT}/zdd.toml"), SETTINGS);
+    let include = format!("include {ROOT}/nginx*.conf;\n");
+    site.write("/etc/nginx/conf.d/myapp.conf", &include);
+    site.sh("rm /etc/sudoers.d/myapp; systemctl restart nginx");
+    site
+}
+
+/// A version of the example with what this site needs.
+fn source(site: &Site, version: &str) {
+    let path = site.source(version);
+    site.write(&format!("{path}/deploy.nginx"), TEMPLATE);
+    site.sh(&format!(
+        "cp /opt/examples/gunicorn/settings_gunicorn.py {path}"
+    ));
+}
+
+fn led_over() {
+    let site = site();
+    let refused = site.outcome(["check"]);
+    refused.assert_exit(1);
+    let findings = refused.json["findings"].as_array().expect("findings");
+    let changes = findings.iter().filter_map(|it| it["change"].as_str());
+    let lines: Vec<&str> = changes
+        .flat_map(str::lines)
+        .filter(|line| line.contains("NOPASSWD"))
+        .collect();
+    assert_eq!(lines.len(), 2, "{refused}");
+    site.write("/etc/sudoers.d/zdd", &format!("{}\n", lines.join("\n")));
+    site.outcome(["check"]).assert_exit(0);
+
+    for version in ["v1", "v2", "broken", "sick"] {
+        source(&site, version);
+    }
+    site.append_code("broken", "import not_there");
+    site.write_hook("sick", "verify", "exit 1");
+    site.release("v1").assert_exit(0);
+    let load = Load::start(&site);
+    load.go_on(Duration::from_millis(500));
+    site.release("v2")
+        .assert_exit(0)
+        .assert_field("/outcome", "live");
+    let live = site.current();
+    site.release("broken")
+        .assert_exit(1)
+        .assert_field("/error/step", "start_instance")
+        .assert_field("/serving", live.as_str());
+    site.release("sick")
+        .assert_exit(3)
+        .assert_field("/outcome", "rolled_back")
+        .assert_field("/serving", live.as_str());
+    assert_eq!(site.version(), "v2");
+    site.outcome(["rollback"]).assert_exit(0);
+    load.go_on(Duration::from_millis(500));
+    let figures = load.stop();
+    let _ = writeln!(io::stderr(), "proxy: {figures}");
+    figures.assert_none_failed();
+    assert!(!figures.versions(..).contains_key("broken"));
+    assert_eq!(site.version(), "v1");
+    let masters = "pgrep --full --count --parent 1 'gunicorn -D'";
+    assert_eq!(site.sh(masters).stdout.trim(), "1", "a daemon is left");
+    site.outcome(["status"]).assert_exit(0);
+}
