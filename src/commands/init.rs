@@ -17,6 +17,7 @@ use serde::Serialize;
 
 use super::Surface;
 use super::ending::SCHEMA;
+use crate::config::deploy_conf;
 use crate::config::schema::Service;
 use crate::error::{Context, Error, Result};
 use crate::exit_code::ExitCode;
@@ -101,7 +102,7 @@ pub fn run(surface: Surface<'_>, request: &Request) -> Result<ExitCode> {
     let stack = match request.stack {
         Some(stack) => stack,
         None => {
-            let (stack, file) = project::guess(&into).ok_or_else(unknown)?;
+            let (stack, file) = guess(&into)?;
             let what = format!("stack {}: there is {file}", stack.word());
             surface.report.finished("Guessed", &what, None);
             stack
@@ -153,6 +154,16 @@ fn write(stack: Stack, name: String, root: Utf8PathBuf, into: &Utf8Path) -> Resu
         files,
         steps,
     })
+}
+
+/// The stack that the files show, and which file does.
+fn guess(project: &Utf8Path) -> Result<(Stack, &'static str)> {
+    let settings = project.join(deploy_conf::FILE_NAME);
+    if settings.exists() {
+        let what = format!("there is `{settings}` of zddeploy, which can become a `zdd.toml`");
+        return Err(Error::usage(what).hint(format!("zdd init --from {settings}")));
+    }
+    project::guess(project).ok_or_else(unknown)
 }
 
 fn unknown() -> Error {

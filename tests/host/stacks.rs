@@ -11,7 +11,7 @@ pub const CASES: &[Case] = &[
         prove(&[FLASK, DJANGO, SUPERVISOR]);
     }),
     ("stacks::of_others_work_as_written", || {
-        prove(&[STATIC, PHP, NODE, RAILS]);
+        prove(&[STATIC, PHP, NODE, RAILS, ZDDEPLOY]);
     }),
 ];
 
@@ -212,9 +212,41 @@ const RAILS: App = App {
     ends: (1, "start_instance"),
 };
 
+const ZDDEPLOY: App = App {
+    stack: "zddeploy",
+    owner: "deploy",
+    files: &[
+        ("start", "#!/bin/sh\nexec python3 -u server.py\n"),
+        (
+            "server.py",
+            "
+import http.server, os, signal, threading
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b'@VERSION@' + os.environ['GREETING'].encode())
+
+server = http.server.ThreadingHTTPServer(('127.0.0.1', 0), Handler)
+stop = lambda *_: threading.Thread(target=server.shutdown).start()
+signal.signal(signal.SIGTERM, stop)
+open('port', 'w').write(str(server.server_port))
+server.serve_forever()
+",
+        ),
+    ],
+    prepare: "chmod 755 start",
+    env: "GREETING=hello\n",
+    bad: ("server.py", "import not_there"),
+    ends: (1, "start_instance"),
+};
+
 fn prove(apps: &[App]) {
-    let host = Host::boot();
+    let mut host = Host::boot();
     host.sh("rm -f /etc/nginx/sites-enabled/default");
+    // They want port 80, too.
+    host.sh("systemctl disable --quiet --now caddy haproxy 2>&1 || true");
     for app in apps {
         let site = Site { host: &host, app };
         site.set_up();
@@ -251,6 +283,10 @@ fn prove(apps: &[App]) {
             .assert_field("/findings", serde_json::json!([]));
         site.zdd(&["status"]).assert_exit(0);
     }
+    host.reboot();
+    for app in apps {
+        Site { host: &host, app }.assert_back();
+    }
 }
 
 /// A site with that app.
@@ -286,7 +322,8 @@ impl Site<'_> {
     }
 
     fn write_code(&self, version: &str) {
-        for (path, text) in self.app.files {
+        let changing = |(_, text): &&(&str, &str)| version == "v0" || text.contains("@VERSION@");
+        for (path, text) in self.app.files.iter().filter(changing) {
             let text = text.replace("@VERSION@", version);
             self.host.write(&format!("{}/{path}", self.code()), &text);
         }
@@ -296,7 +333,7 @@ impl Site<'_> {
     fn install_no_more(&self) {
         self.host.sh(&format!(
             "sed -i 's,^python3 -m venv .*,cp -a \"$ZDD_CURRENT_PATH/.venv\" .venv,; /pip install/d' \
-             {}/hooks/build",
+             {}/hooks/*",
             self.code()
         ));
     }
@@ -328,10 +365,27 @@ impl Site<'_> {
         Outcome::of(zdd.user(self.app.owner).dir(&self.code()).run())
     }
 
+    /// It answers again as before the boot, and nothing is left to be done.
+    #[track_caller]
+    fn assert_back(&self) {
+        let wait = "while systemctl list-jobs --no-legend | grep -q .; do sleep 0.1; done";
+        self.host
+            .program(["timeout", "60", "sh", "-c", wait])
+            .succeed();
+        self.assert_answers("v1");
+        self.zdd(&["status"]).assert_exit(0);
+    }
+
     #[track_caller]
     fn assert_answers(&self, version: &str) {
         let host = format!("Host: {}.example.com", self.app.stack);
-        let ask = ["curl", "-sS", "--fail", "-H", &host, "http://127.0.0.1/"];
+        let port = if self.app.stack == ZDDEPLOY.stack {
+            8080
+        } else {
+            80
+        };
+        let url = format!("http://127.0.0.1:{port}/");
+        let ask = ["curl", "-sS", "--fail", "-H", &host, &url];
         let answer = self.host.program(ask).succeed().stdout;
         assert!(answer.starts_with(version), "{}: {answer}", self.app.stack);
     }

@@ -47,7 +47,7 @@ fn without_a_sign_nothing_is_written_and_the_stacks_are_named() {
     let scratch = project("empty", &[("README.md", "")]);
     init(&scratch, "empty", "")
         .exits(2)
-        .says("zdd init --stack NAME, one of: flask, django, node, rails, php, static, supervisor");
+        .says("zdd init --stack NAME, one of: flask, django, node, rails, php, static, supervisor, zddeploy");
     init(&scratch, "empty", "--stack cobol")
         .exits(2)
         .says("possible values: flask");
@@ -56,6 +56,12 @@ fn without_a_sign_nothing_is_written_and_the_stacks_are_named() {
         .says("--name");
     let files = fs::read_dir(scratch.path().join("empty")).unwrap();
     assert_eq!(files.count(), 1);
+    let scratch = project("old", &[("deploy.conf", ""), ("app.py", "")]);
+    init(&scratch, "old", "")
+        .exits(2)
+        .says("zdd init --from /")
+        .says("/old/deploy.conf");
+    let scratch = project("empty", &[]);
     // The name it had once.
     init(&scratch, "empty", "--stack python").exits(0);
 }

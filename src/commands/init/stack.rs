@@ -26,6 +26,8 @@ pub enum Stack {
     Static,
     /// A Flask or Django app behind gunicorn that supervisor runs
     Supervisor,
+    /// A program that chooses its port, behind an nginx of its own: no systemd, no root
+    Zddeploy,
 }
 
 /// A path, in which placeholders are filled in too, and the text of a file.
@@ -125,6 +127,11 @@ impl Stack {
                     RECOVER_UNIT,
                 ]
             }
+            Stack::Zddeploy => vec![
+                ("zdd.toml", text!("zddeploy.toml")),
+                ("deploy/nginx.conf.template", text!("zddeploy.nginx")),
+                RECOVER_UNIT,
+            ],
         }
     }
 
@@ -141,6 +148,7 @@ impl Stack {
             ],
             Stack::Php => &[("build", hook!("php/build")), ("check", hook!("php/check"))],
             Stack::Static => &[("build", hook!("static/build"))],
+            Stack::Zddeploy => &[],
         }
     }
 
@@ -156,6 +164,7 @@ impl Stack {
         let (steps, runner) = match self {
             Stack::Php => (text!("php.steps"), ""),
             Stack::Static => (text!("static.steps"), ""),
+            Stack::Zddeploy => (text!("zddeploy.steps"), ""),
             Stack::Supervisor => (text!("supervisor.steps"), "deploy/@NAME@.supervisor"),
             _ => (text!("instances.steps"), "deploy/@NAME@@.service"),
         };
