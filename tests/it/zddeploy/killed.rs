@@ -72,6 +72,27 @@ fn killed_while_nginx_changes_over_it_is_put_back() {
 }
 
 #[test]
+fn killed_while_nginx_starts_it_is_ended_again() {
+    let Some(place) = released() else { return };
+    let servers = place.servers();
+    place.end_nginx();
+    let files = place.files();
+    place.code("v2", "good");
+    killed_at(&place, "\"telling\"");
+    // Whether it was started already is chance; that it was is what is tried here.
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    // A test of the settings leaves an empty one.
+    if place.read("nginx.pid").is_none_or(|pid| pid.is_empty()) {
+        place.start_nginx("nginx.conf");
+    }
+    place.await_version("v2");
+    place.zdd("recover").run().exits(0).says("Recovered");
+    assert_eq!(place.serves(), None, "it did not run before");
+    assert_eq!(place.files(), files);
+    assert_eq!(place.servers(), servers);
+}
+
+#[test]
 fn killed_while_nginx_refuses_to_change_over_it_is_put_back() {
     let Some(place) = released() else { return };
     let (files, servers) = (place.files(), place.servers());

@@ -88,11 +88,40 @@ fn called_by_the_old_name_it_does_what_the_old_one_did() {
 }
 
 #[test]
+fn a_file_in_the_spelling_of_its_first_months_is_released_too() {
+    let Some(place) = Place::new() else { return };
+    place.edit(
+        "nginx.conf.template",
+        "{nginx_pid_filename}",
+        "{conf_dir}/nginx.pid",
+    );
+    place.script("start.sh", "exec python3 server.py");
+    place.script("stop.sh", "kill -TERM $1");
+    place.file(
+        "deploy.conf",
+        "[global]\nnginx_template: ./nginx.conf.template\n\n\
+         [nginx]\npid_file: ./nginx.pid\nlog_file: ./nginx.log\n\n\
+         [service:web]\npid_file: ./web.pid\nstart_script: ./start.sh\nstop_script: ./stop.sh",
+    );
+    place
+        .release()
+        .exits(0)
+        .says("`start_script` in `[service:web]` is obsolete");
+    let load = place.load();
+    place.code("v2", "good");
+    place.release().exits(0);
+    load.lost_none();
+    assert_eq!(place.serves().as_deref(), Some("v2"));
+    assert_eq!(place.servers(), [place.pid("web.pid")]);
+}
+
+#[test]
 fn a_bad_template_starts_nothing() {
     let Some(place) = released() else { return };
     place.code("v2", "good");
     place.template(place.port, "nonsense;\n");
     fails(&place, 1).says("unknown directive \"nonsense\"");
+    assert_eq!(place.read("started").as_deref(), Some("v1"));
     place.file("deploy.conf", "[service:web]\npid_file = web.pid\n");
     place
         .release()
@@ -114,6 +143,9 @@ fn an_instance_that_never_names_itself_is_ended_after_the_time_of_the_original()
 fn an_instance_that_dies_or_cannot_be_started_never_meets_users() {
     let Some(place) = released() else { return };
     place.code("v2", "dies");
+    fails(&place, 1).says("ended").says("out of luck");
+    // It listens, and ends before it answers.
+    place.code("v2", "faints");
     fails(&place, 1).says("ended").says("out of luck");
     place.file("deploy.conf", &{
         let text = place.read("deploy.conf").unwrap();

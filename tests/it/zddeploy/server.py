@@ -41,6 +41,7 @@ class Handler(BaseHTTPRequestHandler):
 NAME = sys.argv[1] if len(sys.argv) > 1 else "web"
 VERSION = read("version")
 MODE = read(NAME + ".mode" if os.path.exists(os.path.join(HERE, NAME + ".mode")) else "mode")
+write("started", VERSION)
 if MODE == "mute":
     time.sleep(100)
 if MODE in ("slow", "late"):
@@ -59,9 +60,13 @@ write(NAME + ".pid", os.getpid())
 write("port", server.server_address[1])
 if MODE != "portless":
     write("%d.port" % os.getpid(), server.server_address[1])
-if MODE == "dies":
+if MODE == "faints":
+    time.sleep(1)
+if MODE in ("dies", "faints"):
     print("out of luck", flush=True)
     os._exit(3)
+if MODE == "short-lived":
+    threading.Timer(2, lambda: os._exit(3)).start()
 if MODE == "abrupt":
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
 else:

@@ -1,8 +1,6 @@
 //! Several services in one `deploy.conf`, some of which speak no HTTP, and settings that are a part
 //! of those of an nginx that runs already.
 
-use std::process::{Command, Stdio};
-
 use super::fails;
 use super::site::Place;
 
@@ -25,6 +23,13 @@ fn of_several_services_all_become_live_or_none() {
     fails(&place, 1).says("api").says("out of luck");
     assert_eq!(served(), ["v1", "v1"]);
 
+    // The first one ends while the second one starts.
+    place.code("v2", "short-lived");
+    place.file("api.mode", "slow");
+    fails(&place, 1).says("`web` did not stay up");
+    assert_eq!(served(), ["v1", "v1"]);
+
+    place.code("v2", "good");
     place.file("api.mode", "good");
     let old = [place.pid("web.pid"), place.pid("api.pid")];
     let load = place.load();
@@ -77,15 +82,7 @@ fn with_an_nginx_of_its_own(place: &Place) {
         "./nginx.conf.template",
         "./sites/web.conf.template",
     );
-    let main = place.root.join("main.conf");
-    // What it prints would keep a pipe of whoever runs the tests open.
-    let mut nginx = Command::new("nginx");
-    nginx
-        .arg("-c")
-        .arg(main)
-        .stdout(Stdio::null())
-        .stderr(Stdio::null());
-    assert!(nginx.status().unwrap().success());
+    place.start_nginx("main.conf");
 }
 
 #[test]

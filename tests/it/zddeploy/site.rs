@@ -1,7 +1,9 @@
 //! A site as the original zddeploy has it, with a real nginx of its own and a small server.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
+use std::process::{Command, Stdio};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -111,6 +113,13 @@ impl Place {
         journal.is_some_and(|journal| journal.contains(text))
     }
 
+    /// Writes a program of the shell.
+    pub fn script(&self, name: &str, text: &str) {
+        self.file(name, &format!("#!/bin/sh\n{text}\n"));
+        let mode = fs::Permissions::from_mode(0o755);
+        fs::set_permissions(self.root.join(name), mode).unwrap();
+    }
+
     /// Adds a section to `deploy.conf`.
     pub fn service(&self, name: &str, start: &str) {
         let text = self.read("deploy.conf").unwrap();
@@ -146,6 +155,15 @@ impl Place {
                 String::from_utf8_lossy(&line).contains("server.py")
             })
             .collect()
+    }
+
+    /// Starts nginx with these settings.
+    pub fn start_nginx(&self, settings: &str) {
+        // What it prints would keep a pipe of whoever runs the tests open.
+        let mut nginx = Command::new("nginx");
+        nginx.arg("-c").arg(self.root.join(settings));
+        nginx.stdout(Stdio::null()).stderr(Stdio::null());
+        assert!(nginx.status().unwrap().success());
     }
 
     /// Ends nginx and waits until it is gone.
