@@ -1,7 +1,7 @@
-//! Fronts that keep connections to the old release open between requests. They go on asking it after
-//! the flip, and every check through them would be answered by old code. Those that leave it within
-//! seconds are waited for. Others would go on for minutes: it is ended before the checks, by its own
-//! graceful stop, and started again on the way back.
+//! Fronts that keep connections to the release that is left open between requests. They go on asking
+//! it after the flip, and every check through them would be answered by its code. Those that leave
+//! it within seconds are waited for. Others would go on for minutes: it is ended before the checks,
+//! by its own graceful stop; the old one is started again on the way back.
 
 use std::collections::BTreeSet;
 use std::time::Instant;
@@ -10,6 +10,7 @@ use super::Stage;
 use super::instance::{self, Instance};
 use crate::config::schema::Role;
 use crate::error::Result;
+use crate::hook::Verb;
 use crate::report::time::duration;
 use crate::running::front::{Front, Pools};
 use crate::running::sockets::SETTLE_TIME;
@@ -25,31 +26,62 @@ fn key(place: usize) -> String {
 /// When an instance of it does not end, or the journal cannot be written.
 pub fn let_go(stage: &mut Stage<'_>) -> Result<()> {
     for old in old_instances(stage) {
-        let fronts = old.connected_fronts();
-        let holds_on = |front: &&Front| front.pools.change().is_some();
-        if fronts.iter().any(|front| holds_on(&front)) {
-            for front in fronts.iter().filter(holds_on) {
-                stage.report.note(&complaint(front, &old));
-            }
-            stage.fact(key(old.place), true)?;
-            instance::drain_and_stop(&old, stage.report, &stage.patience())?;
-        } else {
-            await_brief(stage, &old, &fronts)?;
-        }
+        let (known_by, is_bad) = (key(old.place), stage.mission.verb == Verb::Rollback);
+        part(stage, &old, is_bad, |stage| stage.fact(known_by, true))?;
     }
     Ok(())
 }
 
-fn complaint(front: &Front, old: &Instance) -> String {
-    let name = old.name();
+/// The same for the new release, once `current` names the old one again: what asks through a front
+/// whether the site is as before must not be answered by the new one.
+///
+/// # Errors
+/// The first instance that does not end.
+pub fn let_go_of_new(stage: &mut Stage<'_>) -> Result<()> {
+    let mut result = Ok(());
+    for place in stage.services_of(Role::Web) {
+        let new = Instance::of_mission(stage, place);
+        if new.service.has_instances() {
+            result = result.and(part(stage, &new, true, |_| Ok(())));
+        }
+    }
+    result
+}
+
+/// Ends an instance that a front holds on to; one that is left soon is waited for. Users are not to
+/// be answered by one that `is_bad` for the sake of WebSockets.
+fn part(
+    stage: &mut Stage<'_>,
+    left: &Instance,
+    is_bad: bool,
+    announce: impl FnOnce(&mut Stage<'_>) -> Result<()>,
+) -> Result<()> {
+    let fronts = left.connected_fronts();
+    let holds_on = |front: &&Front| front.pools.change().is_some();
+    if !fronts.iter().any(|front| holds_on(&front)) {
+        return await_brief(stage, left, &fronts);
+    }
+    for front in fronts.iter().filter(holds_on) {
+        stage.report.note(&complaint(front, left, is_bad));
+    }
+    announce(stage)?;
+    let end = match is_bad {
+        true => instance::stop_soon,
+        false => instance::drain_and_stop,
+    };
+    end(left, stage.report, &stage.patience())
+}
+
+fn complaint(front: &Front, left: &Instance, is_bad: bool) -> String {
+    let name = left.name();
     let change = front.pools.change().unwrap_or_default();
     let end = match front.pools {
-        Pools::WithWebSockets(_) => format!(
+        Pools::WithWebSockets(_) if !is_bad => format!(
             "no WebSocket can be told from them, so it is ended when all are closed, at the latest \
              after {} (`drain`)",
-            old.service.drain
+            left.service.drain
         ),
-        _ => "it is ended now, so that users meet the new release".to_owned(),
+        _ => "it is ended now, so that no user meets it any more".to_owned(),
     };
     format!(
         "{front} keeps connections to {name} open: {end}, and a request that meets its end may fail; \
@@ -58,7 +90,7 @@ fn complaint(front: &Front, old: &Instance) -> String {
 }
 
 /// Waits as long as fronts that soon close their connections by themselves may use them.
-fn await_brief(stage: &Stage<'_>, old: &Instance, fronts: &BTreeSet<Front>) -> Result<()> {
+fn await_brief(stage: &Stage<'_>, left: &Instance, fronts: &BTreeSet<Front>) -> Result<()> {
     let brief = fronts.iter().filter_map(|front| match front.pools {
         Pools::Briefly(time) => Some((time, front)),
         _ => None,
@@ -66,11 +98,11 @@ fn await_brief(stage: &Stage<'_>, old: &Instance, fronts: &BTreeSet<Front>) -> R
     let Some((time, front)) = brief.max() else {
         return Ok(());
     };
-    let (began, name) = (Instant::now(), old.name());
+    let (began, name) = (Instant::now(), left.name());
     let what = format!("{front} to leave {name}, within {}", duration(time));
     stage.report.started("Awaiting", &what);
     // A front takes a moment between looking at the link and being connected.
-    old.await_left(time + SETTLE_TIME, &stage.patience())?;
+    left.await_left(time + SETTLE_TIME, &stage.patience())?;
     let what = format!("{front} from {name}");
     stage.report.finished("Moved", &what, Some(began.elapsed()));
     Ok(())

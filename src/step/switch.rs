@@ -79,6 +79,9 @@ pub fn undo(stage: &mut Stage<'_>) -> Result<()> {
     // A worker may have been quieted before a flip that was then refused.
     if stage.was_switched() {
         flip_back(stage)?;
+        stage.or_warn("the new release's processes", |stage| {
+            stage.undisturbed(pools::let_go_of_new)
+        });
     }
     let restored = stage.undisturbed(proxy::undo);
     result = result.and(restored);

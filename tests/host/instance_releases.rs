@@ -36,6 +36,16 @@ const GUNICORN_FAULTS: [&str; 3] = [
     "def app(environ, start_response):\n    start_response('500 Oh', [])\n    return [b'']",
     "time.sleep(1000)",
 ];
+/// Well by its own check, and bad for users.
+const BAD_FRONT_PAGE: &str = "\
+good = app
+
+
+def app(environ, start_response):
+    if environ['PATH_INFO'] != '/':
+        return good(environ, start_response)
+    start_response('500 Oh', [])
+    return [b'']";
 const NODE_FAULTS: [&str; 3] = [
     "require('./not-there');",
     "healthy = false;",
@@ -140,10 +150,16 @@ fn keepalive() {
     );
     assert_eq!(site.version(), "v2");
 
-    idle();
-    site.write_hook("v3", "verify", "exit 1");
+    // The way back: now it holds on to the new one, and would be answered by it.
+    site.configure(
+        "[[health]]",
+        "[[health]]\nurl = \"http://127.0.0.1/\"\nwithin = \"2s\"\n\n[[health]]",
+    );
+    append(&site, "v3", "app.py", BAD_FRONT_PAGE);
     let old = site.current();
+    let load = Load::start(&site);
     let back = site.release("v3");
+    drop(load);
     back.assert_exit(3)
         .assert_field("/outcome", "rolled_back")
         .assert_field("/serving", old.as_str());

@@ -34,6 +34,8 @@ pub struct DrainLimits {
     pub drain: Duration,
     /// How often the kernel is asked.
     pub interval: Duration,
+    /// Whether what may be a WebSocket, or an idle connection of a pool, is waited for.
+    pub spares_websockets: bool,
 }
 
 impl DrainLimits {
@@ -43,6 +45,7 @@ impl DrainLimits {
             settle: SETTLE_TIME,
             drain,
             interval: INTERVAL,
+            spares_websockets: true,
         }
     }
 }
@@ -119,10 +122,11 @@ pub(super) fn drain_by(
     let began = Instant::now();
     let watch = Watch::at(addresses)?;
     let mut calm = Calm::default();
+    let is_idle = |connection: &Connection| is_kept_alive(connection, limits, front_of);
     loop {
         let traffic = watch.look()?;
         on_progress(&traffic);
-        calm.note(&traffic, front_of);
+        calm.note(&traffic, &is_idle);
         let ended = match calm.verdict(&traffic, limits.settle) {
             Some(ended) => Some(ended),
             None if began.elapsed() >= limits.drain => Some(Ended::Late),
@@ -147,11 +151,10 @@ struct Calm {
 }
 
 impl Calm {
-    fn note(&mut self, traffic: &Traffic, front_of: &dyn Fn(&Client) -> Front) {
+    fn note(&mut self, traffic: &Traffic, is_idle: &dyn Fn(&Connection) -> bool) {
         let now = Instant::now();
         let since = |holds: bool, before: Option<Instant>| holds.then(|| before.unwrap_or(now));
         self.empty_since = since(traffic.is_empty(), self.empty_since);
-        let is_idle = |connection: &Connection| is_kept_alive(connection, front_of);
         let is_calm = traffic.waiting == 0 && traffic.connections.iter().all(is_idle);
         self.idle_since = since(is_calm, self.idle_since);
     }
@@ -175,11 +178,15 @@ impl Calm {
 /// Whether a connection is one of a pool that its front would keep for minutes. Behind another
 /// front a silent connection is a request in work, a WebSocket or a stalled download, or it is
 /// about to be closed.
-fn is_kept_alive(connection: &Connection, front_of: &dyn Fn(&Client) -> Front) -> bool {
+fn is_kept_alive(
+    connection: &Connection,
+    limits: &DrainLimits,
+    front_of: &dyn Fn(&Client) -> Front,
+) -> bool {
     let is_quiet = connection.is_quiet_for(QUIET_TIME);
     match front_of(&connection.client).pools {
         Pools::Yes(_) => is_quiet.unwrap_or(true),
-        Pools::WithWebSockets(_) => is_quiet.unwrap_or(false),
+        Pools::WithWebSockets(_) => is_quiet.unwrap_or(!limits.spares_websockets),
         Pools::Briefly(_) | Pools::No | Pools::Unknown => false,
     }
 }

@@ -29,9 +29,31 @@ pub fn retire(instance: &Instance, report: &dyn Report, patience: &Patience) -> 
 /// # Errors
 /// When it does not end.
 pub fn drain_and_stop(instance: &Instance, report: &dyn Report, patience: &Patience) -> Result<()> {
+    end(instance, true, report, patience)
+}
+
+/// The same for one that nobody should meet any longer: requests are answered, but nothing that
+/// may be a WebSocket is waited for.
+///
+/// # Errors
+/// When it does not end.
+pub fn stop_soon(instance: &Instance, report: &dyn Report, patience: &Patience) -> Result<()> {
+    end(instance, false, report, patience)
+}
+
+fn end(
+    instance: &Instance,
+    spares_websockets: bool,
+    report: &dyn Report,
+    patience: &Patience,
+) -> Result<()> {
     // A worker listens nowhere: it finishes its jobs by its own graceful stop.
     if instance.service.role == Role::Web && instance.is_running()? {
-        drain(instance, report, patience);
+        let limits = DrainLimits {
+            spares_websockets,
+            ..DrainLimits::within(instance.service.drain.duration())
+        };
+        drain(instance, &limits, report, patience);
     }
     stop_at_once(instance, report, patience)
 }
@@ -55,7 +77,7 @@ pub fn stop_at_once(instance: &Instance, report: &dyn Report, patience: &Patienc
 /// Waits until nobody talks to it any more: what still sits in its socket's queue would be lost
 /// with it (`field/cutover.md` §1c: 6 requests lost half a second after the flip, none after the
 /// sockets were empty). Says what is left.
-fn drain(instance: &Instance, report: &dyn Report, patience: &Patience) {
+fn drain(instance: &Instance, limits: &DrainLimits, report: &dyn Report, patience: &Patience) {
     let name = instance.name();
     let Some(address) = instance.address() else {
         let text = format!("{name}: who talks to it cannot be told, it is stopped at once");
@@ -63,7 +85,6 @@ fn drain(instance: &Instance, report: &dyn Report, patience: &Patience) {
     };
     report.started("Draining", &name);
     let fronts = instance.fronts(&address);
-    let limits = DrainLimits::within(instance.service.drain.duration());
     let mut is_seen = false;
     let on_progress = &mut |traffic: &Traffic| {
         is_seen |= traffic.listeners > 0;
@@ -71,7 +92,7 @@ fn drain(instance: &Instance, report: &dyn Report, patience: &Patience) {
         let text = format!("{open} connections open, {waiting} waiting");
         report.event(Event::Progress(&text));
     };
-    match sockets::drain(&[address], &limits, &fronts, patience, on_progress) {
+    match sockets::drain(&[address], limits, &fronts, patience, on_progress) {
         Ok(_) if !is_seen => report.warning(&format!(
             "{name}: its listening socket is not in this network: who talks to it cannot be told"
         )),

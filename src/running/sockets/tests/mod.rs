@@ -42,11 +42,24 @@ fn drained_within(
     pools: &Pools,
     on_progress: &mut dyn FnMut(&Traffic),
 ) -> Drained {
-    let limits = DrainLimits {
+    drained_by(&limits(limit), address, pools, on_progress)
+}
+
+fn limits(limit: u64) -> DrainLimits {
+    DrainLimits {
         settle: SETTLE,
         drain: Duration::from_millis(limit),
         interval: Duration::from_millis(10),
-    };
+        spares_websockets: true,
+    }
+}
+
+fn drained_by(
+    limits: &DrainLimits,
+    address: &Address,
+    pools: &Pools,
+    on_progress: &mut dyn FnMut(&Traffic),
+) -> Drained {
     let front_of = |client: &Client| Front {
         program: match client {
             Client::HungUp => "nobody".to_owned(),
@@ -61,7 +74,7 @@ fn drained_within(
     let patience = Patience::endless();
     drain_by(
         std::slice::from_ref(address),
-        &limits,
+        limits,
         &front_of,
         &patience,
         on_progress,

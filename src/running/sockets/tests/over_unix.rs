@@ -94,6 +94,21 @@ fn what_may_be_a_websocket_or_is_about_to_be_closed_is_waited_for() {
 }
 
 #[test]
+fn what_may_be_a_websocket_is_not_waited_for_where_it_must_not_be() {
+    let (_directory, path) = place();
+    let listener = UnixListener::bind(&path).unwrap();
+    let _client = UnixStream::connect(&path).unwrap();
+    let _accepted = listener.accept().unwrap();
+    let limits = DrainLimits {
+        spares_websockets: false,
+        ..limits(5000)
+    };
+    let pools = Pools::WithWebSockets("change it".to_owned());
+    let drained = drained_by(&limits, &Address::Unix(path), &pools, &mut |_| ());
+    assert_eq!(drained.ended, Ended::IdleOnly);
+}
+
+#[test]
 fn idle_connections_do_not_hide_one_that_waits() {
     let (_directory, path) = place();
     let listener = UnixListener::bind(&path).unwrap();
