@@ -69,8 +69,9 @@ fn link_sockets(stage: &Stage<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Flips back and gives nginx its settings back, then puts every service that was told back to what it was: web services in file
-/// order, workers last. The health checks that were good before must be good again.
+/// Flips back and gives nginx its settings back, then puts every service that was told back to what
+/// it was: web services in file order, workers last. The health checks that were good before must
+/// be good again.
 ///
 /// # Errors
 /// When the site is worse than before the command.
@@ -79,12 +80,15 @@ pub fn undo(stage: &mut Stage<'_>) -> Result<()> {
     // A worker may have been quieted before a flip that was then refused.
     if stage.was_switched() {
         flip_back(stage)?;
+    }
+    let restored = stage.undisturbed(proxy::undo);
+    result = result.and(restored);
+    // Where nginx was given its settings back, its new workers hold no connection to the new one.
+    if stage.was_switched() && stage.mission.config.proxy.is_none() {
         stage.or_warn("the new release's processes", |stage| {
             stage.undisturbed(pools::let_go_of_new)
         });
     }
-    let restored = stage.undisturbed(proxy::undo);
-    result = result.and(restored);
     for role in [Role::Web, Role::Worker] {
         for place in stage.services_of(role) {
             let restored = stage.undisturbed(|stage| restore::service(stage, place));
