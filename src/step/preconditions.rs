@@ -5,6 +5,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use fs_err as fs;
 
 use super::instance::Instance;
+use super::proxy;
 use crate::config::Config;
 use crate::error::{Finding, Result};
 use crate::health::address::SOCKET_PATH_LIMIT;
@@ -50,6 +51,7 @@ impl Preconditions<'_> {
             findings.push(Finding::from(error));
         }
         findings.extend(self.long_sockets());
+        findings.extend(proxy::abandoned(self.site, self.config, self.history));
         findings.extend(hook::user_findings(&self.config.hooks));
         Ok(findings)
     }

@@ -157,6 +157,31 @@ pub fn findings(config: &Config) -> Vec<Finding> {
     findings
 }
 
+/// That nginx goes on reading settings that no release will write any more: they lead to the one
+/// that is live, which is about to be left.
+pub fn abandoned(site: &Site, config: &Config, history: &History) -> Option<Finding> {
+    let live = history.live()?.config.as_ref()?;
+    let proxy = live.proxy.as_ref().filter(|_| config.proxy.is_none())?;
+    let front = Before::of(proxy)
+        .and_then(|before| before.front(proxy))
+        .ok()?;
+    let master = front.master_before?;
+    let reads = front.nginx.reads(Some(&master), &Patience::of_command());
+    if matches!(reads, Ok(Reads::Not { .. })) {
+        return None;
+    }
+    let (pid, settings) = (master.pid, proxy.output());
+    let what = format!(
+        "nginx (pid {pid}) reads `{settings}`, which leads to the release that is live, and there is \
+         no `[proxy]` any more"
+    );
+    let hint = format!(
+        "let nginx connect to {}, and read `{settings}` no more; or write `[proxy]` again",
+        site.current_socket_path("app.sock")
+    );
+    Some(Finding::new(what).hint(hint))
+}
+
 /// That nginx runs, reads what is written, and may be told.
 fn unreachable(proxy: &Proxy) -> Result<()> {
     let before = Before::of(proxy)?;

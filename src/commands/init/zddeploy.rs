@@ -105,7 +105,7 @@ fn settings(
         "root = {}\n\n[source]\npath = \".\"\nexclude = {}\n\n[hooks]\n# As zddeploy had it: without \
          it programs get the PATH of the system.\npass_env = [\"PATH\"]\n",
         quoted(root),
-        Value::from(excluded),
+        list(&excluded),
     );
     for service in &conf.services {
         text += &table(service, directory, notes);
@@ -235,6 +235,12 @@ fn steps(conf: &DeployConf, file: &Utf8Path) -> String {
         "\nThe way back: move zdd.toml away, and run zddeploy, or zdd release -c {file}.\n"
     );
     text
+}
+
+/// Texts as they stand in TOML.
+fn list(texts: &[String]) -> String {
+    let texts: Vec<String> = texts.iter().map(|it| quoted(it).to_string()).collect();
+    format!("[{}]", texts.join(", "))
 }
 
 /// A text as it stands in TOML.

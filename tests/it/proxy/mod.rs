@@ -158,6 +158,22 @@ fn after_a_boot_nginx_follows_to_the_new_port() {
 }
 
 #[test]
+fn without_proxy_nginx_must_not_go_on_reading_what_nobody_writes() {
+    let Some(place) = Place::released(SETTINGS) else {
+        return;
+    };
+    let service = SETTINGS.split("[proxy]").next().unwrap();
+    place.site.settings(service);
+    let said = fails(&place, 1, || place.release("v2", "good"));
+    assert!(said.contains("there is no `[proxy]` any more"), "{said}");
+    kill(place.nginx().unwrap(), Signal::SIGTERM).unwrap();
+    while place.path("nginx.pid").exists() {
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    place.release("v3", "good").exits(0);
+}
+
+#[test]
 fn an_nginx_that_reads_something_else_is_told_before_anything_is_built() {
     let Some(place) = Place::released(SETTINGS) else {
         return;
