@@ -30,6 +30,13 @@ pub struct History {
     broken: BTreeSet<ReleaseId>,
 }
 
+/// The file by which Deployer says that a release was taken back.
+const BAD_MARK: &str = "BAD_RELEASE";
+
+fn is_marked_bad(site: &Site, id: &ReleaseId) -> bool {
+    site.release_dir(id).join(BAD_MARK).exists()
+}
+
 impl History {
     /// Reads everything; changes nothing.
     ///
@@ -50,7 +57,9 @@ impl History {
         if !broken.is_empty() {
             adoption::rebuild(lost, live, &revisions_log::logged(site), &mut records);
         }
-        adoption::adopt(foreign, live, &mut records);
+        let marked = foreign.iter().filter(|id| is_marked_bad(site, id));
+        let marked = marked.cloned().collect();
+        adoption::adopt(foreign, live, &marked, &mut records);
         let mut releases: Vec<Record> = records.into_values().collect();
         releases.sort_by_key(|record| record.seq);
         Ok(History {

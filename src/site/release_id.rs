@@ -37,6 +37,11 @@ impl ReleaseId {
         &self.0
     }
 
+    /// Whether it is a plain number (Deployer, Mina) and no timestamp.
+    pub fn is_number(&self) -> bool {
+        self.0.len() < 14
+    }
+
     /// What adopted releases are ordered by: plain numbers (Deployer, Mina) by value before
     /// timestamps by name.
     pub fn adoption_order(&self) -> (usize, &str) {

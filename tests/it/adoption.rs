@@ -114,6 +114,45 @@ fn the_numbers_of_deployer_are_ordered_by_value() {
 }
 
 #[test]
+fn what_deployer_marked_as_bad_is_bad() {
+    let site = Site::new("");
+    for number in ["1", "2", "3"] {
+        site.foreign_release(number, number);
+    }
+    fs::write(site.root.join("releases/2/BAD_RELEASE"), "deploy\n").unwrap();
+    site.link_current("releases/3");
+    let states = site.states().into_iter();
+    let states: Vec<_> = states.map(|(id, state)| format!("{id} {state}")).collect();
+    assert_eq!(states, ["1 retired", "2 bad", "3 live"]);
+    site.does("rollback");
+    assert_eq!(site.version().as_deref(), Some("1"));
+}
+
+#[test]
+fn a_release_that_another_tool_made_since_is_the_newest() {
+    let site = capistrano();
+    let own = site.release("z1");
+    site.foreign_release("20990101000000", "c4");
+    site.link_current("releases/20990101000000");
+    let states = site.states();
+    let newest: Vec<_> = states.iter().rev().take(2).collect();
+    assert_eq!(newest[0], &("20990101000000".to_owned(), "live".to_owned()));
+    assert_eq!(newest[1], &(own, "retired".to_owned()));
+    site.does("rollback");
+    assert_eq!(
+        site.version().as_deref(),
+        Some("z1"),
+        "what was live before"
+    );
+    // One that never became live is no place to go back to.
+    site.foreign_release("20990202000000", "c5");
+    let never_live = ("20990202000000".to_owned(), "bad".to_owned());
+    assert!(site.states().contains(&never_live), "{:?}", site.states());
+    site.does("rollback");
+    assert_eq!(site.version().as_deref(), Some("c2"));
+}
+
+#[test]
 fn what_is_no_release_is_reported_and_never_touched() {
     let site = Site::new("keep = 1\nkeep_failed = 0\n");
     site.foreign_release("my-backup", "precious");
