@@ -49,8 +49,8 @@ impl Sample {
 
     /// What the README says of the next version and of a bad one.
     fn follow_the_rest(&self) {
-        let [next, bad] = &self.readme.blocks[2..] else {
-            panic!("the README has other blocks");
+        let [next, bad, ..] = &self.readme.blocks[2..] else {
+            panic!("the README has fewer blocks");
         };
         self.readme.paste(self, next);
         assert_eq!(self.version(), "v2");
@@ -61,7 +61,7 @@ impl Sample {
 
     /// Releases this version, which must go live.
     fn release(&self, version: &str) -> Outcome {
-        self.write(&format!("{ROOT}/VERSION"), &format!("{version}\n"));
+        self.sh(&format!("echo {version} > {ROOT}/VERSION"));
         let zdd = self.program(["zdd", "--json", "release"]);
         let outcome = Outcome::of(zdd.user("deploy").dir(ROOT).run());
         outcome.assert_exit(0).assert_field("/outcome", "live");
@@ -92,7 +92,8 @@ fn gunicorn() {
     let settings = format!("{ROOT}/settings_gunicorn.py");
     site.sh(&format!("sed -i '/^def when_ready/,$d' {settings}"));
     site.release("v4");
-    end(&site, load, "v4", "gunicorn");
+    assert_alone(&site, "gunicorn");
+    end(load, "v4");
 }
 
 fn node() {
@@ -102,7 +103,14 @@ fn node() {
     site.release("v3");
     site.sh(&format!("sed -i '/\\.port`/d' {ROOT}/server.js"));
     site.release("v4");
-    end(&site, load, "v4", "node server.js");
+    assert_alone(&site, "node server.js");
+    // On to releases: the same version, another one, and back.
+    let releases = site.readme.blocks.last().expect("there are blocks");
+    site.readme.paste(&site, releases);
+    assert_eq!(site.version(), "v4");
+    let processes = site.main_processes("node server.js");
+    assert_eq!(processes.len(), 1, "{processes:?}");
+    end(load, "v4");
 }
 
 fn twisted() {
@@ -112,11 +120,21 @@ fn twisted() {
     site.release("v3");
     site.sh(&format!("sed -i '/\\.port\"/d' {ROOT}/server.tac"));
     site.release("v4");
-    end(&site, load, "v4", "server.tac");
+    assert_alone(&site, "server.tac");
+    end(load, "v4");
 }
 
-/// Nobody but the live instance is left, its port is written down, and no request was lost.
-fn end(site: &Sample, load: Load, version: &str, command: &str) {
+/// Nobody but the live instance is left, and its port is written down.
+fn assert_alone(site: &Sample, command: &str) {
+    let [pid] = &site.main_processes(command)[..] else {
+        panic!("{:?}", site.main_processes(command));
+    };
+    let files = site.sh(&format!("cd {ROOT}; ls *.port; cat *.current.pid"));
+    assert_eq!(files.stdout, format!("{pid}.port\n{pid}"));
+}
+
+/// No request was lost, and all versions were met.
+fn end(load: Load, version: &str) {
     let ended = Instant::now();
     load.go_on(Duration::from_secs(1));
     let figures = load.stop();
@@ -124,9 +142,4 @@ fn end(site: &Sample, load: Load, version: &str, command: &str) {
     figures.assert_only(version, ended..);
     let all: Vec<_> = figures.versions(..).into_keys().collect();
     assert_eq!(all, ["v1", "v2", "v3", "v4"]);
-    let [pid] = &site.main_processes(command)[..] else {
-        panic!("{:?}", site.main_processes(command));
-    };
-    let files = site.sh(&format!("cd {ROOT}; ls *.port; cat *.current.pid"));
-    assert_eq!(files.stdout, format!("{pid}.port\n{pid}"));
 }
