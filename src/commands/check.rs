@@ -7,6 +7,7 @@ mod boot;
 mod fronts;
 mod instances;
 mod rights;
+mod unnamed;
 
 use super::Context;
 use crate::config::schema::{Kind, Service};
@@ -75,6 +76,7 @@ pub fn run(context: &Context<'_>) -> Result<ExitCode> {
         }
     }
     findings.extend(instances::traps(context)?);
+    findings.extend(unnamed::traps(context));
     findings.extend(boot::traps(context, is_recovered));
     findings.extend(rights::timer_trap(context)?);
     // What would fail comes first: nobody reads on behind twenty warnings.

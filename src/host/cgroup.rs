@@ -18,6 +18,21 @@ pub fn processes(group: &str) -> Vec<u32> {
     processes_below(Utf8Path::new(MOUNT), group)
 }
 
+/// The service of systemd that a process belongs to, for instance `app.service`. None for one of a
+/// login, or that may not be looked at.
+pub fn unit_of(pid: u32) -> Option<String> {
+    unit_in(&fs::read_to_string(format!("/proc/{pid}/cgroup")).ok()?)
+}
+
+/// `0::/system.slice/app.service`, or `1:name=systemd:/system.slice/app.service`
+fn unit_in(table: &str) -> Option<String> {
+    let of_systemd = |line: &&str| line.starts_with("0::") || line.contains(":name=systemd:");
+    let mut groups = table.lines().filter(of_systemd);
+    let is_service = |name: &&str| name.ends_with(".service");
+    let found = groups.find_map(|line| line.rsplit('/').next().filter(is_service));
+    found.map(str::to_owned)
+}
+
 fn processes_below(mount: &Utf8Path, group: &str) -> Vec<u32> {
     let group = group.trim_matches('/');
     if group.is_empty() {
@@ -48,6 +63,22 @@ fn collect(directory: &Utf8Path, processes: &mut Vec<u32>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_service_of_a_process_is_the_last_part_of_its_group() {
+        for (table, unit) in [
+            ("0::/system.slice/celery.service\n", Some("celery.service")),
+            (
+                "12:pids:/system.slice/x.service\n1:name=systemd:/system.slice/app@1.service\n",
+                Some("app@1.service"),
+            ),
+            ("0::/user.slice/user-1000.slice/session-3.scope\n", None),
+            ("0::/user.slice/user@1000.service/tmux.scope\n", None),
+            ("", None),
+        ] {
+            assert_eq!(unit_in(table).as_deref(), unit, "{table}");
+        }
+    }
 
     /// A tree with the given groups and their processes.
     fn mount(groups: &[(&str, &str)]) -> (tempfile::TempDir, Utf8PathBuf) {

@@ -59,6 +59,8 @@ pub fn predict(facts: &UnitFacts, paths: &Paths, live_words: Option<&[String]>) 
     traps.extend(view.unread_files());
     traps.extend(live_words.and_then(|words| view.other_command_line(words)));
     traps.extend(view.pinned_release());
+    traps.extend(view.in_place());
+    traps.extend(view.single_worker());
     if facts.is_reloaded {
         traps.extend(view.no_reload());
         traps.extend(view.server_trap());
@@ -130,6 +132,57 @@ impl View<'_> {
                 self.paths.through_current(path)
             )),
         ))
+    }
+
+    /// A deploy in place, as `git pull` is one: nothing of it follows the link.
+    fn in_place(&self) -> Option<Trap> {
+        let words = &self.facts.start_words;
+        let directory = self.facts.working_directory.as_deref()?;
+        let program = base_name(words.first()?);
+        let runs_code = Server::of(words).is_some() || is_interpreter(program);
+        let root = self.paths.current_path.parent()?;
+        let names_site = |word: &String| word.contains(root.as_str());
+        let mut all = words.iter().chain(&self.facts.environment);
+        let is_ours = directory.starts_with(root)
+            || all.any(names_site)
+            || self.settings_text().contains(root.as_str());
+        (runs_code && !is_ours).then(|| {
+            let current = &self.paths.current_path;
+            self.trap(
+                Level::Error,
+                format!("it runs the code in `{directory}`: no release changes what it answers"),
+                format!("let WorkingDirectory and ExecStart go through `{current}`"),
+            )
+        })
+    }
+
+    fn single_worker(&self) -> Option<Trap> {
+        let words = &self.facts.start_words;
+        let count = option(words, &["--workers", "-w"]);
+        let mut own = ["GUNICORN_CMD_ARGS", "WEB_CONCURRENCY"].into_iter();
+        let text = self.settings_text();
+        let is_told = own.any(|name| self.facts.variable(name).is_some())
+            || ["workers", "threads", "worker_class"]
+                .iter()
+                .any(|key| text.contains(key));
+        let has_threads = option(words, &["--threads", "-k", "--worker-class"]).is_some();
+        let is_alone = count.map_or(!is_told, |count| count == "1") && !has_threads;
+        let is_gunicorn = Server::of(words) == Some(Server::Gunicorn);
+        (is_gunicorn && is_alone).then(|| {
+            self.trap(
+                Level::Note,
+                "it has one worker: while that works on a request, nobody else is answered, a health \
+                 check neither"
+                    .to_owned(),
+                "add to its command line: --workers 3".to_owned(),
+            )
+        })
+    }
+
+    /// The texts of the server's own files of settings.
+    fn settings_text(&self) -> String {
+        let files = preload::settings_files(&self.settings()).into_iter();
+        files.flat_map(fs_err::read_to_string).collect()
     }
 
     fn no_reload(&self) -> Option<Trap> {

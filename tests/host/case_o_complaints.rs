@@ -17,6 +17,29 @@ fn of<'o>(outcome: &'o Outcome, source: &str) -> &'o Value {
     found.unwrap_or_else(|| panic!("nothing of `{source}`:\n{outcome}"))
 }
 
+/// A worker that the settings do not name is found by the code that it runs.
+fn unnamed(site: &Site) {
+    site.write(
+        "/etc/systemd/system/celery.service",
+        "[Service]\nExecStart=/usr/bin/sleep 600\nUser=deploy\nWorkingDirectory=/var/www/myapp/current\n",
+    );
+    let silent = site.outcome(["check"]);
+    silent.assert_field("/findings", serde_json::json!([]));
+    site.sh("systemctl start celery");
+    let checked = site.outcome(["check"]);
+    checked
+        .assert_field("/findings/0/level", "warning")
+        .assert_says("`celery.service` runs code of this site and is not named");
+    let change = checked
+        .text("/findings/0/change")
+        .trim_start_matches("add:\n");
+    site.add_settings(change);
+    let named = site.outcome(["check"]);
+    assert!(!named.says("is not named"), "{named}");
+    site.configure(change, "");
+    site.sh("systemctl stop celery");
+}
+
 /// What became of the processes before: the master first.
 fn ends(outcome: &Outcome) -> Vec<&str> {
     let all = outcome.json["replaced"].as_array();
@@ -36,6 +59,7 @@ fn told() {
     assert!(blind["unread"].is_string(), "deploy may not: {silent}");
     silent.assert_says("errors after a switch are not seen there");
 
+    unnamed(&site);
     site.sh("usermod -aG adm deploy");
     site.edit(
         "/etc/nginx/conf.d/myapp.conf",

@@ -24,6 +24,7 @@ fn said(facts: &UnitFacts) -> String {
     let traps = predict(facts, &paths(), None);
     traps
         .iter()
+        .filter(|trap| trap.level != Level::Note)
         .map(|trap| trap.what.as_str())
         .collect::<Vec<_>>()
         .join("\n")
@@ -157,4 +158,62 @@ fn pwd_and_the_file_of_settings_count_as_chdir() {
     assert_eq!(said(&with_file), "");
     fs_err::write(&file, "preload_app = True\n").unwrap();
     assert!(said(&with_file).contains("forks its workers"));
+}
+
+#[test]
+fn a_server_on_code_that_no_flip_moves_is_told() {
+    let in_place = |line: &str, directory: &str| {
+        let mut facts = facts(line);
+        facts.working_directory = Some(directory.into());
+        said(&facts)
+    };
+    let told = "it runs the code in `/home/deploy/app`: no release changes what it answers";
+    for line in [
+        "/usr/bin/node server.js",
+        "/home/deploy/venv/bin/gunicorn app:app",
+    ] {
+        assert!(in_place(line, "/home/deploy/app").contains(told), "{line}");
+    }
+    for (line, directory) in [
+        (
+            "/usr/bin/node /srv/app/current/server.js",
+            "/home/deploy/app",
+        ),
+        ("/usr/bin/node server.js", "/srv/app/shared"),
+        ("/usr/sbin/php-fpm --nodaemonize", "/var/lib/php"),
+    ] {
+        assert!(
+            !in_place(line, directory).contains("no release changes"),
+            "{line}"
+        );
+    }
+}
+
+#[test]
+fn one_worker_is_noted_where_it_is_known_to_be_one() {
+    let noted = |line: &str, variable: &str| {
+        let mut facts = facts(line);
+        facts.environment = vec![variable.to_owned()];
+        let traps = predict(&facts, &paths(), None);
+        traps
+            .iter()
+            .any(|trap| trap.what.contains("it has one worker"))
+    };
+    let python = "/srv/app/current/.venv/bin/python -m gunicorn --chdir /srv/app/current";
+    for (words, variable, is_noted) in [
+        ("app:app", "A=1", true),
+        ("--workers 1 app:app", "A=1", true),
+        ("-w 1 app:app", "WEB_CONCURRENCY=4", true),
+        ("--workers 3 app:app", "A=1", false),
+        ("--threads 8 app:app", "A=1", false),
+        ("-k gevent app:app", "A=1", false),
+        ("app:app", "WEB_CONCURRENCY=4", false),
+    ] {
+        assert_eq!(
+            noted(&format!("{python} {words}"), variable),
+            is_noted,
+            "{words}"
+        );
+    }
+    assert!(!noted("/usr/bin/node server.js", "A=1"));
 }
