@@ -19,6 +19,8 @@ pub struct Bridged {
     pub followed: BTreeSet<Utf8PathBuf>,
     /// Of the release that was last to take this one's place.
     pub follower: BTreeSet<Utf8PathBuf>,
+    /// Of the one that tried before that.
+    pub earlier: BTreeSet<Utf8PathBuf>,
 }
 
 impl Bridged {
@@ -51,11 +53,7 @@ impl Bridged {
 
     /// All paths that are not the release's own.
     pub fn all(&self) -> impl Iterator<Item = &Utf8PathBuf> {
-        self.followed.iter().chain(&self.follower)
-    }
-
-    /// Whether the file at a path is another release's.
-    pub fn has(&self, path: &Utf8PathBuf) -> bool {
-        self.followed.contains(path) || self.follower.contains(path)
+        let tried = self.follower.iter().chain(&self.earlier);
+        self.followed.iter().chain(tried)
     }
 }

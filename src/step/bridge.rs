@@ -2,7 +2,8 @@
 //! each of the two releases gets the files that only the other one has: whichever way `current`
 //! goes, both are there. They are hard links, so they survive the other's deletion.
 //!
-//! Only a release's own files are passed on, so that nothing adds up from release to release.
+//! A release passes on its own files, and those of the last one that was taken back to it, but not
+//! those of the one before it: nothing adds up from release to release.
 
 use std::collections::BTreeSet;
 
@@ -19,7 +20,7 @@ use crate::site::{Bridged, ReleaseId};
 const COMPRESSED: [&str; 3] = ["gz", "br", "zst"];
 
 /// Links both ways. What the new release had of others before goes, and so does what the old one
-/// had of the last that was to follow it.
+/// had of the last but one that was to follow it.
 ///
 /// # Errors
 /// When the file system refuses, or a directory to bridge is a link in a new release.
@@ -34,25 +35,33 @@ pub fn run(stage: &mut Stage<'_>) -> Result<()> {
         let mut directories = stage.mission.config.shared.bridge.iter();
         directories.try_for_each(|directory| refuse_link(&new_dir, directory))?;
     }
-    let mut old_bridged = Bridged::load(site, old);
     unlink(&new_dir, Bridged::load(site, new).all())?;
-    unlink(&old_dir, &old_bridged.follower)?;
-
     let new_files = files_of(stage, new)?;
     let old_files = files_of(stage, old)?;
-    let is_own = |path: &&Utf8PathBuf| !old_bridged.has(path);
-    let old_own = old_files.iter().filter(is_own);
+    let mut old_bridged = Bridged::load(site, old);
+
+    let is_passed_on = |path: &&Utf8PathBuf| {
+        !old_bridged.followed.contains(*path) && !old_bridged.earlier.contains(*path)
+    };
     let new_bridged = Bridged {
-        followed: missing(old_own, &new_files),
+        followed: missing(old_files.iter().filter(is_passed_on), &new_files),
         ..Bridged::default()
     };
     new_bridged.save(site, new)?;
     link(&old_dir, &new_dir, &new_bridged.followed)?;
 
+    // The files of the last one stay until the flip: their pages may still be open.
+    let (kept, gone): (BTreeSet<_>, BTreeSet<_>) = old_bridged
+        .earlier
+        .into_iter()
+        .partition(|path| new_files.contains(path));
+    unlink(&old_dir, &gone)?;
+    old_bridged.earlier = old_bridged.follower.into_iter().chain(kept).collect();
     old_bridged.follower = missing(new_files.iter(), &old_files);
     old_bridged.save(site, old)?;
     link(&new_dir, &old_dir, &old_bridged.follower)?;
     let what = match new_bridged.followed.len() {
+        0 => return Ok(()),
         1 => format!("1 file of {old}"),
         count => format!("{count} files of {old}"),
     };

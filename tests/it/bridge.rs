@@ -153,27 +153,44 @@ fn assets_of_a_release_that_was_taken_back_are_found() {
             "site.css=v2"
         ]
     );
-    // Only those of the last one.
+    // Those of the last two: until the flip, pages of the one before may still be open.
     site.releasing("v4").run().exits(3);
+    assert!(served(&site).contains(&"app.v3.js=v3".to_owned()));
+    site.releasing("v5").run().exits(3);
     assert_eq!(
         served(&site),
         [
             "app.v1.js=v1",
             "app.v2.js=v2",
             "app.v4.js=v4",
+            "app.v5.js=v5",
             "logo.svg=same",
             "site.css=v2"
         ]
     );
+    // The next one has those of the last, before its flip and after it.
     fs::remove_file(site.source.join("hooks/verify")).unwrap();
-    site.release("v5");
+    site.hook("warm", "test -e ../../current/static/v5/app.v5.js");
+    site.release("v6");
     assert_eq!(
         served(&site),
         [
             "app.v2.js=v2",
             "app.v5.js=v5",
+            "app.v6.js=v6",
             "logo.svg=same",
-            "site.css=v5"
+            "site.css=v6"
+        ]
+    );
+    fs::remove_file(site.source.join("hooks/warm")).unwrap();
+    site.release("v7");
+    assert_eq!(
+        served(&site),
+        [
+            "app.v6.js=v6",
+            "app.v7.js=v7",
+            "logo.svg=same",
+            "site.css=v7"
         ]
     );
 }
