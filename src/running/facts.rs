@@ -23,6 +23,8 @@ pub struct UnitFacts {
     pub needs_daemon_reload: bool,
     /// Whether zdd reloads it after a flip; otherwise it is restarted.
     pub is_reloaded: bool,
+    /// Whether nobody asks it anything.
+    pub is_worker: bool,
     /// Whether a `.socket` unit holds its listening socket.
     pub has_socket_unit: bool,
 }

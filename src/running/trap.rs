@@ -64,7 +64,7 @@ pub fn predict(facts: &UnitFacts, paths: &Paths, live_words: Option<&[String]>) 
     if facts.is_reloaded {
         traps.extend(view.no_reload());
         traps.extend(view.server_trap());
-    } else if !facts.has_socket_unit {
+    } else if !facts.has_socket_unit && !facts.is_worker {
         traps.push(view.trap(
             Level::Warning,
             "a restart refuses requests until the new process listens".to_owned(),

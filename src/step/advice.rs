@@ -2,7 +2,7 @@
 //! betrays it, and the change as a whole.
 
 use super::{Stage, name_of};
-use crate::config::schema::{Scope, Service, SwitchWay};
+use crate::config::schema::{Role, Scope, Service, SwitchWay};
 use crate::error::Error;
 use crate::running::change::{self, Change};
 use crate::running::{Evidence, Observation, Paths, UnitFacts, Verdict};
@@ -56,6 +56,7 @@ pub fn unit_facts(service: &Service, state: &UnitState) -> UnitFacts {
         can_reload: state.can_reload,
         needs_daemon_reload: state.needs_daemon_reload,
         is_reloaded: service.switch == SwitchWay::Reload,
+        is_worker: service.role == Role::Worker,
         has_socket_unit: state.socket_unit.is_some(),
     }
 }

@@ -115,6 +115,9 @@ fn what_the_unit_itself_lacks_is_said() {
     let mut restarted = facts("/srv/app/current/bin/server");
     restarted.is_reloaded = false;
     assert!(said(&restarted).contains("refuses requests"));
+    let mut worker = restarted.clone();
+    worker.is_worker = true;
+    assert_eq!(said(&worker), "");
     restarted.has_socket_unit = true;
     assert_eq!(said(&restarted), "");
 }
