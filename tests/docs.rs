@@ -36,6 +36,15 @@ fn the_readme_tells_every_exit_code() {
 }
 
 #[test]
+fn an_example_has_the_ready_made_hook_that_it_names() {
+    let hook = |path: &str| fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap();
+    assert!(
+        hook("hooks/alembic/migrate") == hook("examples/playbook/hooks/migrate"),
+        "cp hooks/alembic/migrate examples/playbook/hooks/migrate"
+    );
+}
+
+#[test]
 fn every_relative_link_leads_to_a_file() {
     let mut broken = Vec::new();
     for file in documents() {
@@ -183,6 +192,7 @@ fn documents() -> Vec<PathBuf> {
         "examples/gunicorn-reload",
         "examples/instance",
         "examples/node",
+        "examples/playbook",
         "examples/twisted",
         "hooks",
         "tests/host",

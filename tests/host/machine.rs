@@ -43,10 +43,13 @@ pub fn prepare() -> &'static Path {
 }
 
 /// What is installed in hosts by `pip`.
-const PYTHON_PACKAGES: [&str; 7] = [
+const PYTHON_PACKAGES: [&str; 10] = [
+    "alembic",
+    "celery",
     "django~=5.2",
     "flask",
     "gunicorn",
+    "pytest",
     "setproctitle",
     "twisted",
     "uvicorn",

@@ -33,6 +33,7 @@ mod instance_releases;
 mod load;
 mod machine;
 mod outcome;
+mod playbook;
 mod program;
 mod proxy;
 mod readme;
@@ -70,6 +71,7 @@ fn main() -> ExitCode {
         instance_recovery::CASES,
         instance_releases::CASES,
         proxy::CASES,
+        playbook::CASES,
         readmes::CASES,
         samples::CASES,
         stacks::CASES,
