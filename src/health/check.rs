@@ -11,10 +11,11 @@ use crate::host::signal::Patience;
 
 use super::address::Address;
 use super::failure;
-use super::http::{Answer, Client, certificates_in};
+use super::http::{Answer, Client};
 use super::plain_text::plain;
 use super::release_of::Place;
 use super::tcp;
+use super::trust::trusting;
 
 /// How often someone who waits for an attempt looks whether the wait is over.
 pub(super) const LOOK_INTERVAL: Duration = Duration::from_millis(100);
@@ -67,7 +68,7 @@ impl Check {
             (Some(url), None, None) => {
                 let address = Address::parse(url)?;
                 let timeout = settings.timeout.duration();
-                let trusted = settings.ca.as_deref().map(certificates_in).transpose()?;
+                let trusted = settings.ca.as_deref().map(trusting).transpose()?;
                 let host = settings.host.as_deref();
                 let client = Client::new(address, host, trusted, timeout)?;
                 Question::Http(Box::new(client))

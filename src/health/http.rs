@@ -3,19 +3,23 @@
 //! endlessly the server answers.
 
 use std::io::Read;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use camino::Utf8Path;
+use rustls::ClientConfig;
 use ureq::Agent;
 use ureq::config::Config;
 use ureq::http::{HeaderMap, HeaderValue, StatusCode, header};
-use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
+use ureq::tls::{RootCerts, TlsConfig};
+use ureq::unversioned::resolver::DefaultResolver;
+use ureq::unversioned::transport::{Connector, TcpConnector};
 
 use crate::error::{Error, Result};
 
 use super::address::Address;
 use super::failure;
 use super::plain_text::plain;
+use super::tls::TlsConnector;
 use super::unix::{NoResolver, UnixConnector};
 
 /// How much of a body is kept and looked at.
@@ -44,14 +48,14 @@ pub struct Answer {
 impl Client {
     /// A client that sends `host` as the `Host` header where it is given, and gives every request
     /// `timeout` for all of it: name lookup, connection, handshake, header and body. It trusts
-    /// `trusted` where that is given, else what the system trusts.
+    /// whom `trusted` does where that is given, else what the system trusts.
     ///
     /// # Errors
     /// When `host` cannot be a header.
     pub fn new(
         address: Address,
         host: Option<&str>,
-        trusted: Option<RootCerts>,
+        trusted: Option<Arc<ClientConfig>>,
         timeout: Duration,
     ) -> Result<Self> {
         let as_header = |host: &str| {
@@ -127,31 +131,9 @@ impl Answer {
     }
 }
 
-/// The certificates of a PEM file, to be trusted.
-///
-/// # Errors
-/// When it cannot be read, or holds none.
-pub fn certificates_in(file: &Utf8Path) -> Result<RootCerts> {
-    let what = || format!("cannot trust the certificates of `{file}`");
-    let text = std::fs::read(file).map_err(|error| Error::usage(what()).cause(error))?;
-    let mut certificates = Vec::new();
-    for item in parse_pem(&text) {
-        match item {
-            Ok(PemItem::Certificate(certificate)) => certificates.push(certificate),
-            Ok(_) => {}
-            Err(error) => return Err(Error::usage(what()).cause(error)),
-        }
-    }
-    if certificates.is_empty() {
-        let hint = "it begins with `-----BEGIN CERTIFICATE-----`";
-        return Err(Error::usage(what()).cause("it has none").hint(hint));
-    }
-    Ok(RootCerts::new_with_certs(&certificates))
-}
-
-fn agent_for(address: &Address, trusted: Option<RootCerts>, timeout: Duration) -> Agent {
+fn agent_for(address: &Address, trusted: Option<Arc<ClientConfig>>, timeout: Duration) -> Agent {
     let tls = TlsConfig::builder()
-        .root_certs(trusted.unwrap_or(RootCerts::PlatformVerifier))
+        .root_certs(RootCerts::PlatformVerifier)
         .build();
     let config: Config = Agent::config_builder()
         .proxy(None)
@@ -163,14 +145,19 @@ fn agent_for(address: &Address, trusted: Option<RootCerts>, timeout: Duration) -
         .user_agent(concat!("zdd/", env!("CARGO_PKG_VERSION")))
         .tls_config(tls)
         .build();
-    match address.socket() {
-        Some(path) => {
+    match (address.socket(), trusted) {
+        (Some(path), _) => {
             let connector = UnixConnector {
                 path: path.to_owned(),
             };
             Agent::with_parts(config, connector, NoResolver)
         }
-        None => config.new_agent(),
+        (None, Some(trusted)) => {
+            let tls = TlsConnector { config: trusted };
+            let connector = ().chain(TcpConnector::default()).chain(tls);
+            Agent::with_parts(config, connector, DefaultResolver::default())
+        }
+        (None, None) => config.new_agent(),
     }
 }
 

@@ -16,6 +16,8 @@ pub mod release_of;
 pub mod target;
 mod tcp;
 pub mod thinning;
+mod tls;
+mod trust;
 mod unix;
 pub mod wait;
 pub mod watch;

@@ -133,6 +133,76 @@ fn issued() -> (tempfile::TempDir, Server) {
     (directory, serving(certificate, key))
 }
 
+/// A server whose certificate calls itself an authority, and a check that trusts only that.
+fn calling_itself_an_authority(
+    url_host: &str,
+    change: impl FnOnce(&mut rcgen::CertificateParams),
+) -> (tempfile::TempDir, Server, HealthCheck) {
+    let mut wanted = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+    wanted.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    change(&mut wanted);
+    let key = rcgen::KeyPair::generate().unwrap();
+    let made = wanted.self_signed(&key).unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("own.pem");
+    fs_err::write(&file, made.pem()).unwrap();
+    let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
+    let server = serving(made.der().clone(), key);
+    let check = HealthCheck {
+        ca: Some(camino::Utf8PathBuf::from_path_buf(file).unwrap()),
+        ..settings(&url_of(&server, url_host))
+    };
+    (directory, server, check)
+}
+
+#[test]
+fn a_servers_own_certificate_is_taken_though_it_calls_itself_an_authority() {
+    let directory = tempfile::tempdir().unwrap();
+    openssl(
+        directory.path(),
+        "req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost \
+         -addext subjectAltName=DNS:localhost,IP:127.0.0.1 -keyout key.pem -out own.pem",
+    );
+    let read = |name: &str| fs_err::read(directory.path().join(name)).unwrap();
+    let certificate = CertificateDer::from_pem_slice(&read("own.pem")).unwrap();
+    let key = PrivateKeyDer::from_pem_slice(&read("key.pem")).unwrap();
+    let server = serving(certificate, key);
+    let file = camino::Utf8PathBuf::from_path_buf(directory.path().join("own.pem")).unwrap();
+    for host in ["localhost", "127.0.0.1"] {
+        let check = HealthCheck {
+            ca: Some(file.clone()),
+            ..settings(&url_of(&server, host))
+        };
+        assert_eq!(attempt(&check).detail, "200 OK", "{host}");
+    }
+
+    let (_kept, _server, check) = calling_itself_an_authority("localhost", |_| {});
+    assert_eq!(attempt(&check).detail, "200 OK");
+    let other = HealthCheck {
+        ca: Some(file),
+        ..check
+    };
+    let other = attempt(&other);
+    assert!(
+        !other.ok && other.detail.starts_with("certificate: "),
+        "{other:?}"
+    );
+}
+
+#[test]
+fn the_names_and_dates_of_a_servers_own_certificate_count() {
+    let (_kept, _server, other_name) = calling_itself_an_authority("127.0.0.1", |_| {});
+    assert_eq!(
+        attempt(&other_name).detail,
+        "certificate: not valid for `127.0.0.1`"
+    );
+    let (_kept, _server, old) = calling_itself_an_authority("localhost", |wanted| {
+        wanted.not_after = rcgen::date_time_ymd(2020, 1, 1);
+        wanted.not_before = rcgen::date_time_ymd(2019, 1, 1);
+    });
+    assert_eq!(attempt(&old).detail, "certificate: expired");
+}
+
 #[test]
 fn a_certificate_of_ones_own_authority_is_taken_and_no_other() {
     let (directory, issued) = issued();
