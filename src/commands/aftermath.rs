@@ -108,7 +108,10 @@ fn taken_back(plan: &Plan, mut stage: Stage<'_>, stopped: Stopped) -> Outcome {
         false => error,
     };
     let error = stage.surroundings.masked(error);
-    let next = next_command(plan, step.as_deref(), ending, !failures.is_empty());
+    let next = match stage.is_stuck {
+        true => ending::STUCK.to_owned(),
+        false => next_command(plan, step.as_deref(), ending, !failures.is_empty()),
+    };
     let error = told(error, &failures, next);
     let failure = ending::failure(step, &error);
     let is_back = failures.is_empty();

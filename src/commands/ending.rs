@@ -15,6 +15,9 @@ use crate::step::outcome::{Ending, Running};
 use crate::step::replaced::Replaced;
 use crate::step::worker::Queue;
 
+/// What to do where users could not be led back to what served before.
+pub const STUCK: &str = "mend what the undo of step switch failed of, then: zdd recover";
+
 /// The version of the JSON.
 pub const SCHEMA: u32 = 1;
 

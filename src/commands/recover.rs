@@ -35,7 +35,11 @@ pub fn run(context: &Context<'_>, purpose: Purpose, wait: Duration) -> Result<Ex
     }
     let outcome = recovered?;
     context.settled_history()?;
-    context.end_surplus();
+    let is_stuck = |outcome: &Outcome| outcome.exit_code() == ExitCode::NeedsHuman;
+    // Users may still be led to what seems to be needed no more.
+    if !outcome.as_ref().is_some_and(is_stuck) {
+        context.end_surplus();
+    }
     match outcome {
         None if purpose == Purpose::Standby => Ok(ExitCode::Done),
         None => {
@@ -44,9 +48,7 @@ pub fn run(context: &Context<'_>, purpose: Purpose, wait: Duration) -> Result<Ex
                 .note(&format!("nothing is unfinished: {}", context.state_line()));
             Ok(ExitCode::Done)
         }
-        Some(outcome) if outcome.exit_code() == ExitCode::NeedsHuman => {
-            ending::tell(context, &outcome)
-        }
+        Some(outcome) if is_stuck(&outcome) => ending::tell(context, &outcome),
         Some(Outcome {
             release: Some(release),
             ..

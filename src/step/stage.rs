@@ -72,6 +72,8 @@ pub struct Stage<'a> {
     pub switched_at: Option<Instant>,
     /// For how long in a row the probe got no good answer, when it once got none.
     pub away: Option<Duration>,
+    /// Whether users could not be led back: they may still be led to the new release.
+    pub is_stuck: bool,
     /// Whether an interrupted command is finished or undone, which leaves out the watch.
     pub is_recovering: bool,
     patience: Patience,
@@ -151,6 +153,7 @@ impl<'a> Stage<'a> {
             doubts: Vec::new(),
             switched_at: None,
             away: None,
+            is_stuck: false,
             is_recovering: false,
             patience: Patience::of_command(),
             facts: Vec::new(),

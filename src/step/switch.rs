@@ -76,13 +76,15 @@ fn link_sockets(stage: &Stage<'_>) -> Result<()> {
 /// # Errors
 /// When the site is worse than before the command.
 pub fn undo(stage: &mut Stage<'_>) -> Result<()> {
+    stage.is_stuck = true;
     let mut result = stage.undisturbed(pools::take_back);
     // A worker may have been quieted before a flip that was then refused.
     if stage.was_switched() {
         flip_back(stage)?;
     }
-    let restored = stage.undisturbed(proxy::undo);
-    result = result.and(restored);
+    let led_back = stage.undisturbed(proxy::undo);
+    stage.is_stuck = led_back.is_err();
+    result = result.and(led_back);
     // Where nginx was given its settings back, its new workers hold no connection to the new one.
     if stage.was_switched() && stage.mission.config.proxy.is_none() {
         stage.or_warn("the new release's processes", |stage| {

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::{InPlace, recover};
-use crate::commands::ending::{self, Outcome, SCHEMA, value_of};
+use crate::commands::ending::{self, Outcome, SCHEMA, STUCK, value_of};
 use crate::error::{Context, Error, ErrorKind, Result};
 use crate::host::signal::Patience;
 use crate::host::ticks::Ticks;
@@ -160,7 +160,9 @@ fn taken_back(steps: &[Step], mut stage: Stage<'_>, stopped: Stopped) -> Outcome
     } else {
         error = error.hint("zdd recover");
     }
-    if ending == Ending::RollbackFailed {
+    if stage.is_stuck {
+        error = error.hint(STUCK);
+    } else if ending == Ending::RollbackFailed {
         error = error.hint("zdd status");
     }
     Outcome {

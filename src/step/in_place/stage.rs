@@ -30,6 +30,8 @@ pub struct Stage<'a> {
     pub steps: Vec<StepTime>,
     /// The processes that were started by this very command, by the place of their service.
     pub(super) children: Vec<(usize, Child)>,
+    /// Whether nginx could not be given its settings back: it may still lead to the new instances.
+    pub is_stuck: bool,
     patience: Patience,
     facts: Vec<Event>,
 }
@@ -53,6 +55,7 @@ impl<'a> Stage<'a> {
                 .map(|(name, ms)| StepTime { name, ms, ok: true })
                 .collect(),
             children: Vec::new(),
+            is_stuck: false,
             patience: Patience::of_command(),
             facts: events,
         }

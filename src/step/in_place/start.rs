@@ -78,8 +78,16 @@ fn log_path(stage: &Stage<'_>, place: usize) -> Utf8PathBuf {
     stage.site.in_place_log_path(&format!("service-{place}"))
 }
 
-/// Ends every new instance. What answers users by now is drained first.
+/// Ends every new instance, but where nginx may still lead users there. What answers users by now
+/// is drained first.
 pub(super) fn undo(stage: &mut Stage<'_>) -> Result<()> {
+    if stage.is_stuck {
+        let names = stage.services().iter().map(|service| service.name.as_str());
+        let names: Vec<&str> = names.collect();
+        let what = "users may still be led to the new instance of";
+        let what = format!("{what} {}: it is left running", names.join(", "));
+        return Err(Error::failed(what));
+    }
     let mut left = Vec::new();
     for (place, service) in stage.services().iter().enumerate() {
         let main = new_main(stage, place);

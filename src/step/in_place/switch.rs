@@ -35,7 +35,9 @@ pub(super) fn run(stage: &mut Stage<'_>) -> Result<()> {
 }
 
 pub(super) fn undo(stage: &mut Stage<'_>) -> Result<()> {
-    nginx::put_back(stage, &stage.deployment.front())
+    let led_back = nginx::put_back(stage, &stage.deployment.front());
+    stage.is_stuck = led_back.is_err();
+    led_back
 }
 
 /// Fills the ports of the services into the template. As in the original, each name in braces is

@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Mission, Stage};
 use crate::config::schema::{Kind, Role, Service};
-use crate::error::{Finding, Result};
+use crate::error::{Error, Finding, Result};
 use crate::host::process;
 use crate::host::ticks::Ticks;
 use crate::running::Processes;
@@ -32,6 +32,9 @@ pub use start::{await_answer, start_again};
 
 /// Pause between two tries to start what a boot is starting, too.
 const RETRY_INTERVAL: Duration = Duration::from_millis(500);
+
+/// For how long an instance that users could not be led away from is kept from later commands.
+const STUCK_TIME: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
 /// One release's copy of a service. It need not run.
 #[derive(Debug, Clone)]
@@ -66,20 +69,24 @@ pub fn run(stage: &mut Stage<'_>, place: usize) -> Result<()> {
 }
 
 /// Stops the instance of the release that did not become live. One that was kept for a rollback
-/// goes on as before.
+/// goes on as before, and so does one that users could not be led away from.
 ///
 /// # Errors
-/// When it does not end.
+/// When it does not end, or must not.
 pub fn undo(stage: &mut Stage<'_>, place: usize) -> Result<()> {
     let instance = Instance::of_mission(stage, place);
     match stage.known::<Begun>(&key(place)) {
         None => Ok(()),
+        Some(_) if stage.is_stuck => leave_running(stage, &instance),
         Some(Begun {
             ran: true,
             was_enabled: true,
         }) => Ok(()),
         Some(Begun { ran: true, .. }) => disable(&instance, &stage.patience()),
-        Some(_) if stage.was_switched() => retire(&instance, stage.report, &stage.patience()),
+        Some(_) if stage.was_switched() => {
+            stage.record.standby_until = None;
+            retire(&instance, stage.report, &stage.patience())
+        }
         // Only zdd's own checks ever talked to it.
         Some(_) => {
             let disabled = disable(&instance, &stage.patience());
@@ -87,6 +94,18 @@ pub fn undo(stage: &mut Stage<'_>, place: usize) -> Result<()> {
             disabled
         }
     }
+}
+
+/// Keeps it from every later command, too, but for the one that leads users back: what was left is
+/// set aside after some attempts, and a release that mends it must not begin with ending it.
+fn leave_running(stage: &mut Stage<'_>, instance: &Instance) -> Result<()> {
+    stage.record.standby_until = Some(stage.clock.now() + STUCK_TIME);
+    let what = format!(
+        "users may still be led to {} of release {}: it is left running",
+        instance.name(),
+        instance.release
+    );
+    Err(Error::failed(what))
 }
 
 /// Sees to it that the instance of the service at `place` runs and answers: after a boot, it may be

@@ -8,7 +8,12 @@ use std::net::{Ipv4Addr, TcpListener};
 
 use nix::sys::signal::{Signal, kill};
 
+use crate::sandbox::load::{self, Load};
 use place::{Place, SETTINGS};
+
+/// A hook that ends when it is told to, as it is told to.
+const WAIT: &str =
+    "touch ../../reached; until test -e ../../go; do sleep 0.05; done; exit $(cat ../../go)";
 
 /// Runs something that fails, under load: everything is as it was.
 fn fails(place: &Place, code: i32, run: impl FnOnce() -> crate::sandbox::Output) -> String {
@@ -87,6 +92,67 @@ fn a_release_that_is_sick_behind_nginx_is_taken_back() {
 }
 
 #[test]
+fn nginx_is_led_back_before_the_instance_that_it_holds_on_to_is_ended() {
+    let Some(place) = Place::new(SETTINGS) else {
+        return;
+    };
+    let path = place.site.source.join("server.py");
+    let server = fs::read_to_string(&path).unwrap();
+    let kept = "protocol_version = \"HTTP/1.1\"\n\n    def do_GET";
+    place
+        .site
+        .file("server.py", &server.replacen("def do_GET", kept, 1));
+    let path = place.site.source.join("nginx.conf.template");
+    let template = fs::read_to_string(&path).unwrap();
+    let (head, rest) = template.split_once("{% if web_previous %}").unwrap();
+    let (_, rest) = rest.split_once("{% endif %}").unwrap();
+    let pass = "proxy_http_version 1.1; proxy_set_header Connection \"\"; proxy_pass";
+    let template = format!("{head} keepalive 8; {}", rest.replace("proxy_pass", pass));
+    place.site.file("nginx.conf.template", &template);
+    place.release("v1", "good").exits(0);
+    // Users hold connections of nginx to the new instance by then.
+    place
+        .site
+        .hook("verify", "test $ZDD_PREVIOUS || exit 0; sleep 0.5; exit 1");
+    fails(&place, 3, || place.release("v2", "good"));
+}
+
+#[test]
+fn an_instance_that_nginx_cannot_be_led_away_from_serves_on() {
+    let Some(place) = Place::released(SETTINGS) else {
+        return;
+    };
+    let (old, new) = (place.port, load::free_port());
+    place.site.hook("verify", WAIT);
+    place.template(new, "");
+    let mut run = place.releasing("v2", "good").spawn();
+    run.wait_until("verify runs", |_| place.path("reached").exists());
+    let load = Load::on(new);
+    // On the way back nginx cannot listen where it did.
+    let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, old)).unwrap();
+    fs::write(place.path("go"), "1").unwrap();
+    let output = run.wait().exits(4);
+    output.says("it is left running").says("zdd recover");
+    assert_eq!(load::ask(new).as_deref(), Some("v2"));
+    for _ in 0..3 {
+        place.site.zdd("recover").run().exits(4);
+        assert_eq!(load::ask(new).as_deref(), Some("v2"));
+    }
+    // It was set aside by now: the next release ends nothing that users still meet.
+    fs::remove_file(place.path("reached")).unwrap();
+    fs::remove_file(place.path("go")).unwrap();
+    place.site.hook("build", WAIT);
+    let mut run = place.releasing("v3", "good").spawn();
+    run.wait_until("it is built", |_| place.path("reached").exists());
+    assert_eq!(load::ask(new).as_deref(), Some("v2"));
+    load.lost_none();
+    drop(taken);
+    fs::write(place.path("go"), "0").unwrap();
+    run.wait().exits(0);
+    assert_eq!(load::ask(new).as_deref(), Some("v3"));
+}
+
+#[test]
 fn a_command_killed_after_the_switch_is_finished() {
     killed_in_verify("0", "v2");
 }
@@ -100,9 +166,7 @@ fn killed_in_verify(code: &str, serves: &str) {
     let Some(place) = Place::released(SETTINGS) else {
         return;
     };
-    let wait =
-        "touch ../../reached; until test -e ../../go; do sleep 0.05; done; exit $(cat ../../go)";
-    place.site.hook("verify", wait);
+    place.site.hook("verify", WAIT);
     let before = place.state();
     let mut run = place.releasing("v2", "good").spawn();
     run.wait_until("verify runs", |_| place.path("reached").exists());

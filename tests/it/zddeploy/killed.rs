@@ -1,12 +1,14 @@
 //! A run that is killed, as by a power cut: the next command puts back or finishes what it left.
 
 use std::net::{Ipv4Addr, TcpListener};
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use super::released;
 use super::site::Place;
+use crate::sandbox::load::{self, Load};
 
 #[test]
 fn a_killed_run_is_put_back_by_the_next_command() {
@@ -128,4 +130,34 @@ fn killed_after_the_commit_it_is_finished() {
     assert_eq!(place.servers(), [place.pid("web.pid")]);
     let status = place.zdd("status --json").run().exits(0).json();
     assert_eq!(status["instances"][0]["pid"], place.pid("web.pid"));
+}
+
+#[test]
+fn instances_that_nginx_cannot_be_led_away_from_serve_on() {
+    let Some(place) = released() else { return };
+    let (old, new) = (place.port, load::free_port());
+    place.code("v2", "good");
+    place.template(new, "");
+    killed_at(&place, "\"telling\"");
+    let nginx = place.pid("nginx.pid").cast_signed();
+    kill(Pid::from_raw(nginx), Signal::SIGHUP).unwrap();
+    let began = Instant::now();
+    while load::ask(new).as_deref() != Some("v2") {
+        assert!(began.elapsed() < Duration::from_secs(20), "never v2");
+    }
+    // nginx has left the old port, and cannot go back there.
+    let taken = loop {
+        if let Ok(taken) = TcpListener::bind((Ipv4Addr::LOCALHOST, old)) {
+            break taken;
+        }
+    };
+    let users = Load::on(new);
+    let said = place.zdd("recover").run().exits(4);
+    said.says("does not use").says("zdd status");
+    users.lost_none();
+    assert_eq!(load::ask(new).as_deref(), Some("v2"));
+    drop(taken);
+    place.zdd("recover").run().exits(0).says("Recovered");
+    assert_eq!(place.serves().as_deref(), Some("v1"));
+    assert_eq!(place.servers().len(), 1);
 }
