@@ -3,6 +3,7 @@
 
 use serde::Serialize;
 
+mod assets;
 mod boot;
 mod fronts;
 mod instances;
@@ -77,6 +78,7 @@ pub fn run(context: &Context<'_>) -> Result<ExitCode> {
     }
     findings.extend(instances::traps(context)?);
     findings.extend(unnamed::traps(context));
+    findings.extend(assets::traps(context));
     findings.extend(boot::traps(context, is_recovered));
     findings.extend(rights::timer_trap(context)?);
     // What would fail comes first: nobody reads on behind twenty warnings.

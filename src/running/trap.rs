@@ -9,6 +9,7 @@ use super::facts::{Paths, UnitFacts};
 use super::preload::{self, Settings};
 use super::server::{Server, base_name, is_interpreter, option};
 
+pub mod assets;
 pub mod front;
 pub mod instance;
 pub mod living;

@@ -40,6 +40,29 @@ fn unnamed(site: &Site) {
     site.sh("systemctl stop celery");
 }
 
+/// A file that nginx lets browsers keep, under a name that every release uses, is found; so are
+/// names by content without a bridge.
+fn kept(site: &Site) {
+    site.edit(
+        "/etc/nginx/conf.d/myapp.conf",
+        "    location / {",
+        "    location /static/ { alias /var/www/myapp/current/static/; expires 30d; }\n    location / {",
+    );
+    let current = "/var/www/myapp/current/static";
+    site.sh(&format!("mkdir {current}; echo 1 > {current}/app.js"));
+    site.outcome(["check"])
+        .assert_field("/findings/0/level", "warning")
+        .assert_says("browsers keep `static/app.js` over a release (`expires 30d;`)");
+    site.sh(&format!(
+        "mv {current}/app.js {current}/app.d41d8cd98f00.js"
+    ));
+    let hashed = site.outcome(["check"]);
+    hashed
+        .assert_field("/findings/0/level", "note")
+        .assert_says("bridge = [\"static\"]");
+    site.sh(&format!("rm -r {current}"));
+}
+
 /// What became of the processes before: the master first.
 fn ends(outcome: &Outcome) -> Vec<&str> {
     let all = outcome.json["replaced"].as_array();
@@ -60,6 +83,7 @@ fn told() {
     silent.assert_says("errors after a switch are not seen there");
 
     unnamed(&site);
+    kept(&site);
     site.sh("usermod -aG adm deploy");
     site.edit(
         "/etc/nginx/conf.d/myapp.conf",

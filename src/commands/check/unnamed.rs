@@ -75,7 +75,8 @@ fn no_health_check(context: &Context<'_>) -> Option<Trap> {
     })
 }
 
-fn file_of(context: &Context<'_>) -> String {
+/// The file that names the services.
+pub(super) fn file_of(context: &Context<'_>) -> String {
     let file = context.config_file.as_ref();
     file.map_or("zdd.toml".to_owned(), ToString::to_string)
 }

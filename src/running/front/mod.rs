@@ -13,13 +13,13 @@ use std::collections::HashMap;
 use std::fmt;
 use std::time::Duration;
 
-use camino::Utf8PathBuf;
+use camino::{Utf8Path, Utf8PathBuf};
 
 use super::sockets::{Address, Client};
 use crate::host::user::name_of;
 use users::Users;
 
-pub use nginx::{Log, Names};
+pub use nginx::{Log, Names, Served};
 
 /// Whether a front keeps idle connections to an instance.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -126,6 +126,17 @@ pub fn logs(names: &Names) -> Vec<Log> {
         );
     }
     logs
+}
+
+/// The directories of a site that the proxies of this host hand files out of by themselves. Only
+/// those of nginx are known.
+pub fn served(site: &Utf8Path) -> Vec<Served> {
+    let settings = Settings::default().nginx;
+    let fronts = acting::all().into_iter().map(|(_, holder)| holder);
+    let nginx = fronts.filter(|holder| holder.program == "nginx");
+    nginx
+        .flat_map(|it| nginx::served_by(it.pid, &settings, site))
+        .collect()
 }
 
 /// The texts by which settings may name these addresses.

@@ -3,6 +3,7 @@
 //! for as long as requests come; with a short `keepalive_time` and `keepalive_timeout` nginx closes
 //! them by itself, each after its answer, and nothing is lost.
 
+mod files;
 mod logs;
 mod pool;
 mod tree;
@@ -19,6 +20,7 @@ use crate::host::process;
 use crate::host::signal::Patience;
 use tree::Tree;
 
+pub use files::Served;
 pub use logs::{Log, Names};
 
 type Version = (u32, u32, u32);
@@ -34,6 +36,12 @@ pub fn pools_of(pid: u32, default: &Utf8Path, names: &[String]) -> Pools {
 pub fn logs_of(pid: u32, default: &Utf8Path, names: &Names) -> Vec<Log> {
     let file = settings_file(pid).unwrap_or_else(|| default.to_owned());
     logs::logs(&Tree::read(&file), names)
+}
+
+/// The directories below this one that the nginx of this process hands files out of.
+pub fn served_by(pid: u32, default: &Utf8Path, site: &Utf8Path) -> Vec<Served> {
+    let file = settings_file(pid).unwrap_or_else(|| default.to_owned());
+    files::served(&Tree::read(&file), site)
 }
 
 /// The file of the option `-c`. Workers show no options, their master does, in a title of one word.

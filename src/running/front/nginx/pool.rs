@@ -88,7 +88,7 @@ fn told<'a>(upstream: &'a Directive, name: &str) -> Option<&'a Directive> {
 }
 
 /// A time as nginx writes it: `5`, `500ms`, `1m30s`.
-fn time(text: &str) -> Option<Duration> {
+pub fn time(text: &str) -> Option<Duration> {
     let mut sum = Duration::ZERO;
     let mut rest = text;
     while !rest.is_empty() {
@@ -102,6 +102,9 @@ fn time(text: &str) -> Option<Duration> {
             "m" => 60_000,
             "h" => 3_600_000,
             "d" => 86_400_000,
+            "w" => 604_800_000,
+            "M" => 2_592_000_000,
+            "y" => 31_536_000_000,
             _ => return None,
         };
         sum += Duration::from_millis(number.parse::<u64>().ok()?.checked_mul(millis)?);
@@ -123,10 +126,12 @@ mod tests {
             ("1m30s", 90_000),
             ("1h 5", 3_605_000),
             ("0", 0),
+            ("2w 1M", 3_801_600_000),
+            ("1y", 31_536_000_000),
         ] {
             assert_eq!(time(text), Some(Duration::from_millis(millis)), "{text}");
         }
-        for text in ["", "s", "1x", "1y", "-1", "$time", "99999999999999999999"] {
+        for text in ["", "s", "1x", "-1", "$time", "99999999999999999999"] {
             assert_eq!(time(text), None, "{text}");
         }
     }
