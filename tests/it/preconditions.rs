@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::sandbox::Site;
+use crate::sandbox::{Program, Site};
 
 #[test]
 fn everything_that_is_missing_is_said_at_once_and_nothing_is_built() {
@@ -39,6 +39,52 @@ fn current_that_is_a_real_directory_is_refused_with_the_command_that_repairs_it(
         .says("mv ");
     assert!(site.root.join("current/precious").exists());
     assert_eq!(site.directories(), Vec::<String>::new());
+
+    // The command as `zdd check` prints it makes of what is served the first release.
+    let found = findings(&site, "is not a link");
+    let [repair] = found.as_slice() else {
+        panic!("{found:?}")
+    };
+    Program::new("sh").arg("-ec").arg(repair).run().exits(0);
+    assert!(site.root.join("current/precious").exists());
+    let before = site.current();
+    site.release("v1");
+    assert_ne!(site.current(), before);
+    assert_eq!(site.directories().len(), 2);
+    assert_eq!(findings(&site, "is not a link"), Vec::<String>::new());
+}
+
+/// The changes that `zdd check` prints for findings with this text.
+fn findings(site: &Site, text: &str) -> Vec<String> {
+    let checked = site.zdd("--json check").run().json();
+    let all = checked["findings"].as_array().unwrap().iter();
+    let ours = all.filter(|it| it["what"].as_str().unwrap().contains(text));
+    ours.map(|it| it["change"].as_str().unwrap().to_owned())
+        .collect()
+}
+
+#[test]
+fn a_site_that_nobody_asks_is_warned_of() {
+    let service = "[[service]]\nname = \"web\"\nstart = \"./server\"\n";
+    let unasked = |settings: &str| {
+        let site = Site::new(settings);
+        findings(&site, "nothing is asked after the switch")
+    };
+    assert_eq!(
+        unasked(service),
+        ["add:\n[[health]]\nurl = \"http://127.0.0.1/health\""]
+    );
+    for asked in [
+        "health = \"/health\"\n",
+        "[[health]]\ncommand = \"true\"\n",
+        "role = \"worker\"\n",
+    ] {
+        assert_eq!(
+            unasked(&format!("{service}{asked}")),
+            Vec::<String>::new(),
+            "{asked}"
+        );
+    }
 }
 
 #[test]
