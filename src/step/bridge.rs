@@ -1,6 +1,7 @@
 //! Lets pages that users loaded before the switch find what they still ask for. Before the flip,
 //! each of the two releases gets the files that only the other one has: whichever way `current`
-//! goes, both are there. They are hard links, so they survive the other's deletion.
+//! goes, both are there. They are hard links, so they survive the other's deletion. A file that
+//! cannot be put there is said: a release that is good without it goes on.
 //!
 //! A release passes on its own files, and those of the last one that was taken back to it, but not
 //! those of the one before it: nothing adds up from release to release.
@@ -48,7 +49,7 @@ pub fn run(stage: &mut Stage<'_>) -> Result<()> {
         ..Bridged::default()
     };
     new_bridged.save(site, new)?;
-    link(&old_dir, &new_dir, &new_bridged.followed)?;
+    let refused = give(stage, old, new, &new_bridged.followed)?;
 
     // The files of the last one stay until the flip: their pages may still be open.
     let (kept, gone): (BTreeSet<_>, BTreeSet<_>) = old_bridged
@@ -59,14 +60,34 @@ pub fn run(stage: &mut Stage<'_>) -> Result<()> {
     old_bridged.earlier = old_bridged.follower.into_iter().chain(kept).collect();
     old_bridged.follower = missing(new_files.iter(), &old_files);
     old_bridged.save(site, old)?;
-    link(&new_dir, &old_dir, &old_bridged.follower)?;
-    let what = match new_bridged.followed.len() {
+    give(stage, new, old, &old_bridged.follower)?;
+    let what = match new_bridged.followed.len() - refused {
         0 => return Ok(()),
         1 => format!("1 file of {old}"),
         count => format!("{count} files of {old}"),
     };
     stage.report.finished("Bridged", &what, None);
     Ok(())
+}
+
+/// Puts files of one release into another. Returns how many could not be.
+fn give(
+    stage: &Stage<'_>,
+    from: &ReleaseId,
+    to: &ReleaseId,
+    files: &BTreeSet<Utf8PathBuf>,
+) -> Result<usize> {
+    let release_dir = |id| stage.site.release_dir(id);
+    let refused = link(&release_dir(from), &release_dir(to), files)?;
+    if let Some(first) = refused.first() {
+        let count = match refused.len() {
+            1 => "1 file".to_owned(),
+            many => format!("{many} files"),
+        };
+        let what = format!("pages of {from} will not find {count} in {to}: {first}");
+        stage.report.warning(&what);
+    }
+    Ok(refused.len())
 }
 
 /// Takes the new release's files out of the old one again, when no user has met the new one. That

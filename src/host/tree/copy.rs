@@ -269,11 +269,11 @@ fn below_root(path: &Path) -> &Path {
     }
 }
 
-fn kept_mode(status: &FileStat) -> Mode {
+pub(super) fn kept_mode(status: &FileStat) -> Mode {
     Mode::from_bits_truncate(status.st_mode & KEPT_MODE)
 }
 
-fn changed(status: &FileStat) -> TimeSpec {
+pub(super) fn changed(status: &FileStat) -> TimeSpec {
     TimeSpec::new(status.st_mtime, status.st_mtime_nsec)
 }
 

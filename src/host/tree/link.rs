@@ -2,51 +2,82 @@
 //! they come from and take no room. Folders are held by descriptor (see `anchor`): nothing outside
 //! the two trees is reached, whoever swaps what meanwhile.
 
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use nix::errno::Errno;
-use nix::fcntl::AtFlags;
-use nix::sys::stat::{Mode, SFlag, fchmod, fstatat, mkdirat};
+use nix::fcntl::{AtFlags, OFlag, openat};
+use nix::sys::stat::{Mode, SFlag, fchmod, fstat, fstatat, futimens, mkdirat};
+use nix::sys::time::TimeSpec;
 use nix::unistd::{UnlinkatFlags, linkat, unlinkat};
 
+use super::copy::{changed, kept_mode};
 use super::{anchor, cannot};
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// Links `files`, relative paths of regular files, from one tree into another at the same paths,
-/// and makes the folders that they need. What is in the way of one stays, and so does a file that
-/// is gone meanwhile.
+/// and makes the folders that they need. What cannot be linked is copied: a file of somebody else
+/// (`fs.protected_hardlinks`), one on another file system, or one with too many names. What is in
+/// the way of one stays, and so does a file that is gone meanwhile.
+///
+/// Returns why others are not there, an error for each.
 ///
 /// # Errors
-/// When the file system refuses; some files may be linked then.
+/// When a tree cannot be opened.
 pub fn link<'a>(
     from: &Utf8Path,
     to: &Utf8Path,
     files: impl IntoIterator<Item = &'a Utf8PathBuf>,
-) -> Result<()> {
+) -> Result<Vec<Error>> {
     let (from, to) = (anchor::open_root(from)?, anchor::open_root(to)?);
-    for file in files {
-        let file = file.as_std_path();
-        let (source, name) = anchor::open_parent(&from, file)?;
-        if !is_file(&source, &name) {
-            continue;
-        }
-        let Some(target) = make_parent(&to, file)? else {
-            continue;
-        };
-        match linkat(
-            &source,
-            name.as_os_str(),
-            &target,
-            name.as_os_str(),
-            AtFlags::empty(),
-        ) {
-            Ok(()) | Err(Errno::EEXIST | Errno::ENOENT) => {}
-            Err(errno) => return Err(cannot("link", file, errno)),
-        }
+    let given = files
+        .into_iter()
+        .map(|file| give(&from, &to, file.as_std_path()));
+    Ok(given.filter_map(Result::err).collect())
+}
+
+fn give(from: &OwnedFd, to: &OwnedFd, file: &Path) -> Result<()> {
+    let (source, name) = anchor::open_parent(from, file)?;
+    if !is_file(&source, &name) {
+        return Ok(());
     }
-    Ok(())
+    let Some(target) = make_parent(to, file)? else {
+        return Ok(());
+    };
+    let name = name.as_os_str();
+    match linkat(&source, name, &target, name, AtFlags::empty()) {
+        Ok(()) | Err(Errno::EEXIST | Errno::ENOENT) => Ok(()),
+        Err(_) => copy_file(&source, &target, name).map_err(|error| {
+            Error::failed(format!("cannot bridge `{}`", file.display())).cause(error)
+        }),
+    }
+}
+
+/// With its time, which servers tell browsers, and its mode as a release may have it. No half of it
+/// stays.
+fn copy_file(source: &OwnedFd, target: &OwnedFd, name: &OsStr) -> io::Result<()> {
+    // Not to block on a pipe that has taken the place of the file.
+    let reading = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
+    let mut source = File::from(openat(source, name, reading, Mode::empty())?);
+    let status = fstat(&source)?;
+    let writing =
+        OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+    let mut copy = match openat(target, name, writing, kept_mode(&status)) {
+        Err(Errno::EEXIST) => return Ok(()),
+        opened => File::from(opened?),
+    };
+    let copied = io::copy(&mut source, &mut copy).and_then(|_| {
+        fchmod(&copy, kept_mode(&status))?;
+        Ok(futimens(&copy, &TimeSpec::UTIME_OMIT, &changed(&status))?)
+    });
+    if copied.is_err() {
+        let _ = unlinkat(target, name, UnlinkatFlags::NoRemoveDir);
+    }
+    copied
 }
 
 /// Removes `files`, relative paths, from a tree, and the folders that become empty by it. What is
@@ -72,7 +103,7 @@ pub fn unlink<'a>(tree: &Utf8Path, files: impl IntoIterator<Item = &'a Utf8PathB
     Ok(())
 }
 
-fn is_file(parent: &OwnedFd, name: &std::ffi::OsStr) -> bool {
+fn is_file(parent: &OwnedFd, name: &OsStr) -> bool {
     fstatat(parent, name, AtFlags::AT_SYMLINK_NOFOLLOW)
         .is_ok_and(|stat| SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT == SFlag::S_IFREG)
 }
@@ -154,6 +185,29 @@ mod tests {
     }
 
     #[test]
+    fn what_cannot_be_linked_is_copied_with_its_time_and_a_safe_mode() {
+        let (_guard, _, new) = trees();
+        let elsewhere = tempfile::tempdir_in("/dev/shm").unwrap();
+        let old = Utf8Path::from_path(elsewhere.path()).unwrap();
+        let device = |tree: &Utf8Path| fs::metadata(tree).unwrap().dev();
+        assert_ne!(device(old), device(&new), "a link would do");
+        fs::write(old.join("a.js"), "old").unwrap();
+        let mode = std::fs::Permissions::from_mode(0o666);
+        fs::set_permissions(old.join("a.js"), mode).unwrap();
+        let hour = std::time::Duration::from_secs(3600);
+        let before = std::time::SystemTime::now() - hour;
+        let file = fs::OpenOptions::new().write(true).open(old.join("a.js"));
+        file.unwrap().file().set_modified(before).unwrap();
+
+        assert_eq!(link(old, &new, &files(&["a.js"])).unwrap().len(), 0);
+        let copy = new.join("a.js");
+        assert_eq!(fs::read_to_string(&copy).unwrap(), "old");
+        let copied = fs::metadata(&copy).unwrap();
+        assert_eq!(copied.permissions().mode() & 0o777, 0o644);
+        assert_eq!(copied.modified().unwrap(), before);
+    }
+
+    #[test]
     fn what_is_in_the_way_stays() {
         let (guard, old, new) = trees();
         fs::write(old.join("static/b"), "old").unwrap();
@@ -181,7 +235,8 @@ mod tests {
         symlink(guard.path(), old.join("static/up")).unwrap();
         symlink(guard.path().join("secret"), old.join("static/s")).unwrap();
         for name in ["static/up/secret", "../secret"] {
-            assert!(link(&old, &new, &files(&[name])).is_err(), "{name}");
+            let refused = link(&old, &new, &files(&[name])).unwrap();
+            assert_eq!(refused.len(), 1, "{name}");
             let _ = unlink(&old, &files(&[name]));
         }
         link(&old, &new, &files(&["static/s"])).unwrap();
