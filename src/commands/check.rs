@@ -8,6 +8,7 @@ mod boot;
 mod fronts;
 mod instances;
 mod rights;
+mod targets;
 mod unnamed;
 
 use super::Context;
@@ -79,6 +80,7 @@ pub fn run(context: &Context<'_>) -> Result<ExitCode> {
     findings.extend(instances::traps(context)?);
     findings.extend(unnamed::traps(context));
     findings.extend(assets::traps(context));
+    findings.extend(targets::traps(context));
     findings.extend(boot::traps(context, is_recovered));
     findings.extend(rights::timer_trap(context)?);
     // What would fail comes first: nobody reads on behind twenty warnings.

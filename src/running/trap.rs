@@ -14,6 +14,7 @@ pub mod front;
 pub mod instance;
 pub mod living;
 pub mod node;
+pub mod target;
 
 /// How bad it is, the worst first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]

@@ -63,6 +63,19 @@ fn kept(site: &Site) {
     site.sh(&format!("rm -r {current}"));
 }
 
+/// A socket that nginx was not told of is found, with the line to change.
+fn moved(site: &Site) {
+    let settings = "/etc/nginx/conf.d/myapp.conf";
+    site.sh(&format!(
+        "cp {settings} /root/kept; sed -i 's,/run/myapp/app.sock,/run/myapp/old.sock,' {settings}"
+    ));
+    site.outcome(["check"])
+        .assert_field("/findings/0/level", "warning")
+        .assert_says("nginx passes requests to `/run/myapp/old.sock`, where nobody listens")
+        .assert_says("write `unix:/run/myapp/app.sock` in place of `unix:/run/myapp/old.sock`");
+    site.sh(&format!("cp /root/kept {settings}"));
+}
+
 /// What became of the processes before: the master first.
 fn ends(outcome: &Outcome) -> Vec<&str> {
     let all = outcome.json["replaced"].as_array();
@@ -84,6 +97,7 @@ fn told() {
 
     unnamed(&site);
     kept(&site);
+    moved(&site);
     site.sh("usermod -aG adm deploy");
     site.edit(
         "/etc/nginx/conf.d/myapp.conf",

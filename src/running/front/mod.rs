@@ -19,7 +19,7 @@ use super::sockets::{Address, Client};
 use crate::host::user::name_of;
 use users::Users;
 
-pub use nginx::{Log, Names, Served};
+pub use nginx::{Log, Names, Served, Target};
 
 /// Whether a front keeps idle connections to an instance.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -113,17 +113,12 @@ pub struct Fronts {
 
 /// The logs in which the proxies of this host write about a site. Only those of nginx are known.
 pub fn logs(names: &Names) -> Vec<Log> {
-    let settings = Settings::default().nginx;
-    let fronts = acting::all().into_iter().map(|(_, holder)| holder);
+    let (pids, settings) = nginx_of_host();
     let mut logs: Vec<Log> = Vec::new();
-    for nginx in fronts.filter(|holder| holder.program == "nginx") {
-        let found = nginx::logs_of(nginx.pid, &settings, names);
-        logs.extend(
-            found
-                .into_iter()
-                .filter(|log| !logs.contains(log))
-                .collect::<Vec<_>>(),
-        );
+    for log in pids.flat_map(|pid| nginx::logs_of(pid, &settings, names)) {
+        if !logs.contains(&log) {
+            logs.push(log);
+        }
     }
     logs
 }
@@ -131,12 +126,23 @@ pub fn logs(names: &Names) -> Vec<Log> {
 /// The directories of a site that the proxies of this host hand files out of by themselves. Only
 /// those of nginx are known.
 pub fn served(site: &Utf8Path) -> Vec<Served> {
-    let settings = Settings::default().nginx;
+    let (pids, settings) = nginx_of_host();
+    pids.flat_map(|pid| nginx::served_by(pid, &settings, site))
+        .collect()
+}
+
+/// The unix sockets that the proxies of this host pass requests to. Only those of nginx are known.
+pub fn targets(names: &Names) -> Vec<Target> {
+    let (pids, settings) = nginx_of_host();
+    pids.flat_map(|pid| nginx::targets_of(pid, &settings, names))
+        .collect()
+}
+
+/// A process of each user whom nginx acts as, and its usual file of settings.
+fn nginx_of_host() -> (impl Iterator<Item = u32>, Utf8PathBuf) {
     let fronts = acting::all().into_iter().map(|(_, holder)| holder);
     let nginx = fronts.filter(|holder| holder.program == "nginx");
-    nginx
-        .flat_map(|it| nginx::served_by(it.pid, &settings, site))
-        .collect()
+    (nginx.map(|holder| holder.pid), Settings::default().nginx)
 }
 
 /// The texts by which settings may name these addresses.

@@ -94,7 +94,7 @@ fn marks(server: &Directive) -> Vec<String> {
 }
 
 /// The groups of addresses that hold one of the site's.
-fn upstreams<'a>(tree: &'a Tree, names: &Names) -> Vec<&'a str> {
+pub(super) fn upstreams<'a>(tree: &'a Tree, names: &Names) -> Vec<&'a str> {
     let holds = |it: &&Directive| {
         let mut servers = it.block.iter().filter(|it| it.name() == "server");
         servers.any(|it| it.arguments().first().is_some_and(|to| names.is_target(to)))
@@ -105,7 +105,8 @@ fn upstreams<'a>(tree: &'a Tree, names: &Names) -> Vec<&'a str> {
         .collect()
 }
 
-fn is_about(server: &Directive, names: &Names, upstreams: &[&str]) -> bool {
+/// Whether a server passes requests to the site, or hands out its files.
+pub(super) fn is_about(server: &Directive, names: &Names, upstreams: &[&str]) -> bool {
     server.all().into_iter().any(|it| {
         let Some(first) = it.arguments().first() else {
             return false;

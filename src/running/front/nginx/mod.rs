@@ -6,6 +6,7 @@
 mod files;
 mod logs;
 mod pool;
+mod targets;
 mod tree;
 mod websocket;
 
@@ -22,6 +23,7 @@ use tree::Tree;
 
 pub use files::Served;
 pub use logs::{Log, Names};
+pub use targets::Target;
 
 type Version = (u32, u32, u32);
 
@@ -42,6 +44,12 @@ pub fn logs_of(pid: u32, default: &Utf8Path, names: &Names) -> Vec<Log> {
 pub fn served_by(pid: u32, default: &Utf8Path, site: &Utf8Path) -> Vec<Served> {
     let file = settings_file(pid).unwrap_or_else(|| default.to_owned());
     files::served(&Tree::read(&file), site)
+}
+
+/// The unix sockets that the nginx of this process passes requests to.
+pub fn targets_of(pid: u32, default: &Utf8Path, names: &Names) -> Vec<Target> {
+    let file = settings_file(pid).unwrap_or_else(|| default.to_owned());
+    targets::targets(&Tree::read(&file), names)
 }
 
 /// The file of the option `-c`. Workers show no options, their master does, in a title of one word.
