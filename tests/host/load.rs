@@ -19,9 +19,12 @@ const CLIENTS: usize = 12;
 const SLOW_EVERY: usize = 10;
 const SLOW: &str = "slow?ms=300";
 /// Where most sites answer.
-const USUAL: &str = "http://127.0.0.1/";
+pub const USUAL: &str = "http://127.0.0.1/";
 /// No client asks on for longer, whatever the test forgets.
 const LIMIT: Duration = Duration::from_secs(120);
+
+/// How a client asks.
+type Get = fn(&ureq::Agent, &str) -> Answer;
 
 /// Clients at work.
 pub struct Load {
@@ -57,12 +60,22 @@ pub struct Answer {
 impl Load {
     /// Starts the clients of the tests.
     pub fn start(host: &Host) -> Self {
-        Load::at(host, USUAL)
+        Load::mix(host, USUAL, ask_once)
     }
 
-    /// The same for a site that answers elsewhere.
-    pub fn at(host: &Host, url: &str) -> Self {
-        let clients = (0..CLIENTS).map(|number| mixed(url, number.is_multiple_of(2)));
+    /// The same for a site whose nginx is itself reloaded. It then closes idle connections of its
+    /// clients, maybe in the moment in which one is used again: whoever keeps one asks again on a
+    /// new one, as browsers and curl do.
+    pub fn at_reloaded(host: &Host, url: &str) -> Self {
+        Load::mix(host, url, ask_again)
+    }
+
+    /// Half of the clients keep a connection, and ask on it in this way.
+    fn mix(host: &Host, url: &str, ask_on_kept: Get) -> Self {
+        let clients = (0..CLIENTS).map(|number| match number.is_multiple_of(2) {
+            true => mixed(url, agent(true), ask_on_kept),
+            false => mixed(url, agent(false), ask_once),
+        });
         Load::of(host, LIMIT, clients)
     }
 
@@ -179,13 +192,13 @@ impl fmt::Display for Figures {
 }
 
 /// A client of the tests: quick requests, every tenth a slow one.
-fn mixed(url: &str, keeps_connection: bool) -> Client {
-    let (agent, mut asked) = (agent(keeps_connection), 0);
+fn mixed(url: &str, agent: ureq::Agent, get: Get) -> Client {
+    let mut asked = 0;
     let (quick, slow) = (url.to_owned(), format!("{url}{SLOW}"));
     let ask = move || {
         asked += 1;
         let is_slow = asked % SLOW_EVERY == 0;
-        ask_once(&agent, if is_slow { &slow } else { &quick })
+        get(&agent, if is_slow { &slow } else { &quick })
     };
     Client {
         kind: "mixed",
@@ -225,6 +238,15 @@ pub fn ask_once(agent: &ureq::Agent, url: &str) -> Answer {
         let version = response.body_mut().read_to_string()?;
         Ok::<_, ureq::Error>((response.status().as_u16(), version))
     })
+}
+
+/// A GET, once more where the connection ended without an answer.
+fn ask_again(agent: &ureq::Agent, url: &str) -> Answer {
+    let answer = ask_once(agent, url);
+    match &answer.status {
+        Err(error) if error == "io: Peer disconnected" => ask_once(agent, url),
+        _ => answer,
+    }
 }
 
 /// Makes a request that brings a status and a version, and notes when and what came of it.

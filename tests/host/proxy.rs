@@ -5,7 +5,7 @@ use std::io::{self, Write as _};
 use std::time::Duration;
 
 use crate::Case;
-use crate::load::Load;
+use crate::load::{self, Load};
 use crate::site::{ROOT, Site};
 
 pub const CASES: &[Case] = &[("proxy::the_system_s_nginx_is_led_over", led_over)];
@@ -76,7 +76,7 @@ fn led_over() {
     site.append_code("broken", "import not_there");
     site.write_hook("sick", "verify", "exit 1");
     site.release("v1").assert_exit(0);
-    let load = Load::start(&site);
+    let load = Load::at_reloaded(&site, load::USUAL);
     load.go_on(Duration::from_millis(500));
     site.release("v2")
         .assert_exit(0)

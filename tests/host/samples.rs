@@ -85,7 +85,7 @@ impl Sample {
 
 fn gunicorn() {
     let site = Sample::install("gunicorn");
-    let load = Load::at(&site, URL);
+    let load = Load::at_reloaded(&site, URL);
     site.follow_the_rest();
     site.release("v3");
     // Without the hook the port is found.
@@ -98,7 +98,7 @@ fn gunicorn() {
 
 fn node() {
     let site = Sample::install("node");
-    let load = Load::at(&site, URL);
+    let load = Load::at_reloaded(&site, URL);
     site.follow_the_rest();
     site.release("v3");
     site.sh(&format!("sed -i '/\\.port`/d' {ROOT}/server.js"));
@@ -115,7 +115,7 @@ fn node() {
 
 fn twisted() {
     let site = Sample::install("twisted");
-    let load = Load::at(&site, URL);
+    let load = Load::at_reloaded(&site, URL);
     site.follow_the_rest();
     site.release("v3");
     site.sh(&format!("sed -i '/\\.port\"/d' {ROOT}/server.tac"));

@@ -2,6 +2,8 @@
 //! stack is released twice, a bad one is refused, and a rollback goes back. What users get is asked
 //! through nginx each time.
 
+use std::time::{Duration, Instant};
+
 use crate::Case;
 use crate::host::Host;
 use crate::outcome::Outcome;
@@ -373,6 +375,11 @@ impl Site<'_> {
             .program(["timeout", "60", "sh", "-c", wait])
             .succeed();
         self.assert_answers("v1");
+        // supervisor calls a program that answers `STARTING` for some seconds.
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while self.zdd(&["status"]).exit() != 0 && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(200));
+        }
         self.zdd(&["status"]).assert_exit(0);
     }
 
