@@ -109,7 +109,7 @@ pub(super) fn undo(stage: &mut Stage<'_>) -> Result<()> {
             finish::tell_to_stop(stage, service, main);
         }
         all.extend(everything(stage, place, main));
-        if !has_ended(stage, &all) {
+        if !has_ended(stage, place, &all) {
             left.push(service.name.clone());
         }
         remove(port_file);
@@ -155,12 +155,13 @@ fn everything(stage: &Stage<'_>, place: usize, main: Option<Process>) -> BTreeSe
     all
 }
 
-/// TERM for all of it, and KILL for what is left after 10 s.
-fn has_ended(stage: &Stage<'_>, all: &BTreeSet<Process>) -> bool {
+/// TERM for all of it, and KILL for what is left after 10 s. A script that is interrupted may have
+/// started something just before its own end.
+fn has_ended(stage: &Stage<'_>, place: usize, all: &BTreeSet<Process>) -> bool {
     for process in all {
         process.signal(Signal::SIGTERM);
     }
-    let (mut left, no_more) = (all.clone(), &BTreeSet::new);
-    process::have_ended(&mut left, no_more, STOP_TIMEOUT, &stage.patience())
-        || process::kill(&mut left, no_more)
+    let (mut left, more) = (all.clone(), || stage.deployment.processes_of(place));
+    process::have_ended(&mut left, &more, STOP_TIMEOUT, &stage.patience())
+        || process::kill(&mut left, &more)
 }
