@@ -34,7 +34,8 @@ pub(super) fn traps(context: &Context<'_>) -> Vec<Trap> {
 /// What a unit that runs listens on.
 fn listener(service: &Service) -> Option<(Listener, Vec<Address>)> {
     let state = Unit::of(service)?.state().ok()?;
-    let addresses = listening(&cgroup::processes(&state.control_group));
+    let mut addresses = listening(&cgroup::processes(&state.control_group));
+    addresses.retain(|it| !is_control(it));
     let as_written = |it: &Address| match it {
         Address::Unix(path) => format!("unix:{path}"),
         Address::Tcp(address) => address.to_string(),
@@ -44,6 +45,11 @@ fn listener(service: &Service) -> Option<(Listener, Vec<Address>)> {
         addresses: addresses.iter().map(as_written).collect(),
     };
     Some((listener, addresses))
+}
+
+/// gunicorn's own, for `gunicornc`: no proxy asks it.
+fn is_control(address: &Address) -> bool {
+    matches!(address, Address::Unix(path) if path.extension() == Some("ctl"))
 }
 
 /// A socket that cannot be looked for counts as one that somebody listens on.

@@ -21,11 +21,10 @@ pub struct Listener {
 /// What is to be said of a socket at which nobody listens; nothing where it may be another site's.
 pub fn predict(dead: &Target, listeners: &[Listener]) -> Option<Trap> {
     let all = || listeners.iter().flat_map(|it| &it.addresses);
-    let is_beside = all().any(|address| lies_beside(&dead.path, address));
-    let first = all().next()?;
-    if !dead.is_of_site && !is_beside {
-        return None;
-    }
+    // Beside it, rather than the socket by which the server itself is controlled.
+    let beside = all().find(|address| lies_beside(&dead.path, address));
+    let other = all().next().filter(|_| dead.is_of_site);
+    let instead = beside.or(other)?;
     let told = |it: &Listener| {
         let addresses: Vec<_> = it.addresses.iter().map(|it| format!("`{it}`")).collect();
         format!("`{}` listens on {}", it.service, addresses.join(" and "))
@@ -41,7 +40,7 @@ pub fn predict(dead: &Target, listeners: &[Listener]) -> Option<Trap> {
         ),
         place: place.clone(),
         change: format!(
-            "write `{first}` in place of `unix:{path}` in {place}, then: systemctl reload nginx"
+            "write `{instead}` in place of `unix:{path}` in {place}, then: systemctl reload nginx"
         ),
     })
 }
