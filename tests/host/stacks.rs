@@ -312,6 +312,12 @@ impl Site<'_> {
             .program(["sh", "-euc", &steps])
             .dir(&code)
             .succeed();
+        if stack == "supervisor" {
+            // systemd does not wait until it listens; who types the next command does.
+            let wait = "until [ -S /run/supervisor.sock ]; do sleep 0.1; done";
+            let wait = self.host.program(["timeout", "20", "sh", "-c", wait]);
+            wait.succeed();
+        }
         if !self.app.env.is_empty() {
             let env = format!("/var/www/{stack}/shared/.env");
             self.host
