@@ -244,7 +244,8 @@ pub fn ask_once(agent: &ureq::Agent, url: &str) -> Answer {
 fn ask_again(agent: &ureq::Agent, url: &str) -> Answer {
     let answer = ask_once(agent, url);
     match &answer.status {
-        Err(error) if error == "io: Peer disconnected" => ask_once(agent, url),
+        // Closed, or reset: nothing was answered in either case.
+        Err(error) if error.starts_with("io: ") => ask_once(agent, url),
         _ => answer,
     }
 }
