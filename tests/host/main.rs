@@ -40,6 +40,7 @@ mod readme;
 mod readmes;
 mod samples;
 mod site;
+mod stack_apps;
 mod stacks;
 mod supervisor_releases;
 mod user_scope;
