@@ -45,6 +45,14 @@ impl Kept {
     }
 }
 
+/// That no new process is named in a file where one should be, and what to do about it.
+pub fn unnamed(path: &Utf8Path) -> (String, &'static str) {
+    (
+        format!("no pid of a new process in `{path}`"),
+        "let the service write its pid there, or correct `pid_file`",
+    )
+}
+
 /// Makes a file what it was.
 ///
 /// # Errors

@@ -81,6 +81,13 @@ pub fn marked(mark: &str) -> BTreeSet<Process> {
     marked.flat_map(Process::tree).collect()
 }
 
+/// All that belongs to an instance: what has its mark, and its main process with its children.
+pub fn all_of(mark: &str, main: Option<Process>) -> BTreeSet<Process> {
+    let mut all = marked(mark);
+    all.extend(main.into_iter().flat_map(Process::tree));
+    all
+}
+
 /// Waits until none of them runs; `more` looks for those that were started meanwhile. Returns
 /// whether none does.
 pub fn have_ended(

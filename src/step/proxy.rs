@@ -21,6 +21,7 @@ use crate::host::socket::Address;
 use crate::host::user;
 use crate::proxy::nginx::{Master, Nginx, Pid, Reads};
 use crate::report::Report;
+use crate::running::front;
 use crate::service::Unit;
 use crate::service::systemctl::Verb;
 use crate::site::{History, ReleaseId, Site};
@@ -50,7 +51,8 @@ pub fn place(stage: &mut Stage<'_>) -> Result<()> {
     let Some(proxy) = &mission.config.proxy else {
         return Ok(());
     };
-    let text = text_for(stage.site, &mission.config, &mission.release, Some(mission))?;
+    let (config, release) = (&mission.config, &mission.release);
+    let text = text_for(stage.site, proxy, config, release, Some(mission))?;
     let before = Before::of(proxy)?;
     stage.fact(BEFORE, before)?;
     nginx::place(stage, &before.front(proxy)?, &text)
@@ -105,7 +107,7 @@ pub fn follow(site: &Site, config: &Config, history: &History, report: &dyn Repo
         return Ok(());
     };
     await_addresses(site, config, live);
-    let text = text_for(site, config, live, None)?;
+    let text = text_for(site, proxy, config, live, None)?;
     let before = Before::of(proxy)?;
     let front = before.front(proxy)?;
     let is_in_place = fs::read(proxy.output()).is_ok_and(|there| there == text.as_bytes());
@@ -275,13 +277,11 @@ impl Before {
 /// those that are about to be left.
 fn text_for(
     site: &Site,
+    proxy: &Proxy,
     config: &Config,
     release: &ReleaseId,
     leaving: Option<&Mission>,
 ) -> Result<String> {
-    let Some(proxy) = &config.proxy else {
-        return Ok(String::new());
-    };
     let directory = site.release_dir(release);
     let path = directory.join(proxy.template());
     let text = fs::read_to_string(&path).context("there is no template for nginx");
@@ -312,7 +312,7 @@ fn text_for(
         add_address(&mut names, &name, instance.address());
         let previous = leaving.and_then(|mission| previous_of(site, mission, place));
         let previous = previous
-            .map(|address| as_server(&address))
+            .map(|address| front::as_server(&address))
             .unwrap_or_default();
         names.insert(format!("{name}_previous"), Value::from(previous));
     }
@@ -344,14 +344,6 @@ fn previous_of(site: &Site, mission: &Mission, place: usize) -> Option<Address> 
     let instance = Instance::new(site, from, place, &leaving[place]);
     let is_running = instance.is_running().unwrap_or_default();
     instance.address().filter(|_| is_running)
-}
-
-/// As it stands behind `server` in an `upstream`.
-fn as_server(address: &Address) -> String {
-    match address {
-        Address::Tcp(address) => address.to_string(),
-        Address::Unix(path) => format!("unix:{path}"),
-    }
 }
 
 /// A boot has no journal: what it does is repeated by the next.

@@ -36,13 +36,9 @@ fn listener(service: &Service) -> Option<(Listener, Vec<Address>)> {
     let state = Unit::of(service)?.state().ok()?;
     let mut addresses = listening(&cgroup::processes(&state.control_group));
     addresses.retain(|it| !is_control(it));
-    let as_written = |it: &Address| match it {
-        Address::Unix(path) => format!("unix:{path}"),
-        Address::Tcp(address) => address.to_string(),
-    };
     let listener = Listener {
         service: name_of(service),
-        addresses: addresses.iter().map(as_written).collect(),
+        addresses: addresses.iter().map(front::as_server).collect(),
     };
     Some((listener, addresses))
 }

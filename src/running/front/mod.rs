@@ -145,6 +145,14 @@ fn nginx_of_host() -> (impl Iterator<Item = u32>, Utf8PathBuf) {
     (nginx.map(|holder| holder.pid), Settings::default().nginx)
 }
 
+/// An address as nginx writes it behind `server` in an `upstream`.
+pub fn as_server(address: &Address) -> String {
+    match address {
+        Address::Tcp(address) => address.to_string(),
+        Address::Unix(path) => format!("unix:{path}"),
+    }
+}
+
 /// The texts by which settings may name these addresses.
 pub fn names_of(addresses: &[Address]) -> Vec<String> {
     let mut names = Vec::new();

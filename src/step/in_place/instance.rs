@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use serde::{Deserialize, Serialize};
 
 use super::Deployment;
-use crate::step::process::{Process, marked};
+use crate::step::process::{Process, all_of, marked};
 
 /// A ready instance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,5 +52,10 @@ impl Deployment {
     /// descendants, which may have taken it from their environment.
     pub fn processes_of(&self, place: usize) -> BTreeSet<Process> {
         marked(&self.mark_of(place))
+    }
+
+    /// The same, with the process that the service named as its own.
+    pub fn everything(&self, place: usize, main: Option<Process>) -> BTreeSet<Process> {
+        all_of(&self.mark_of(place), main)
     }
 }

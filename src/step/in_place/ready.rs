@@ -11,7 +11,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::health::{Attempt, own, wait};
 use crate::report::Event;
 use crate::running::sockets::Address;
-use crate::step::pid_file::{number_in, put_back, write_number};
+use crate::step::pid_file::{number_in, put_back, unnamed, write_number};
 use crate::step::process::{Process, address_of, listening};
 
 use super::instance::Instance;
@@ -120,15 +120,10 @@ fn look(
         Ok(Seen::Missing { what, hint })
     };
     let Some(process) = main else {
-        let what = format!("no pid of a new process in `{}`", service.pid_file);
-        return missing(
-            what,
-            "let the service write its pid there, or correct `pid_file`",
-        );
+        let (what, hint) = unnamed(&service.pid_file);
+        return missing(what, hint);
     };
-    let mut all: BTreeSet<Process> = stage.deployment.processes_of(place);
-    all.extend(process.tree());
-    let heard = listening(all);
+    let heard = listening(stage.deployment.everything(place, main));
     let ports: BTreeSet<u16> = heard.iter().map(SocketAddr::port).collect();
     let file = service.port_file(process.pid);
     let written = process.port_in(&file);

@@ -91,7 +91,7 @@ pub(super) fn undo(stage: &mut Stage<'_>) -> Result<()> {
     let mut left = Vec::new();
     for (place, service) in stage.services().iter().enumerate() {
         let main = new_main(stage, place);
-        let mut all = everything(stage, place, main);
+        let mut all = stage.deployment.everything(place, main);
         let pid = main
             .map(|main| main.pid)
             .or_else(|| new_number(stage, place));
@@ -108,7 +108,7 @@ pub(super) fn undo(stage: &mut Stage<'_>) -> Result<()> {
             // Somebody else runs it on behalf of `start`, and knows how to end it.
             finish::tell_to_stop(stage, service, main);
         }
-        all.extend(everything(stage, place, main));
+        all.extend(stage.deployment.everything(place, main));
         if !has_ended(stage, place, &all) {
             left.push(service.name.clone());
         }
@@ -147,12 +147,6 @@ fn remove(port_file: Option<Utf8PathBuf>) {
     if let Some(file) = port_file {
         let _ = fs::remove_file(file);
     }
-}
-
-fn everything(stage: &Stage<'_>, place: usize, main: Option<Process>) -> BTreeSet<Process> {
-    let mut all = stage.deployment.processes_of(place);
-    all.extend(main.into_iter().flat_map(Process::tree));
-    all
 }
 
 /// TERM for all of it, and KILL for what is left after 10 s. A script that is interrupted may have

@@ -20,7 +20,7 @@ use crate::report::Report;
 use crate::service::process::program_in;
 use crate::site::instance::{self, Instance as Known};
 use crate::step::Stage;
-use crate::step::pid_file::Kept;
+use crate::step::pid_file::{Kept, unnamed};
 use crate::step::process::{self, Process, address_of, listening, marked};
 
 /// How often it is looked whether it has written its pid.
@@ -95,10 +95,7 @@ pub(super) fn unheard(instance: &Instance) -> (String, &'static str) {
     let file = pid_path(instance).unwrap_or_default();
     let known = own_process::known(instance).ok().flatten();
     let Some(main) = named(instance, known) else {
-        return (
-            format!("no pid of a new process in `{file}`"),
-            "let the service write its pid there, or correct `pid_file`",
-        );
+        return unnamed(&file);
     };
     let port = file.with_file_name(format!("{}.port", main.pid));
     let heard = listening(everything(instance, Some(main)));
@@ -129,8 +126,7 @@ pub(super) fn take_down(stage: &Stage<'_>, instance: &Instance) -> Result<()> {
             break main;
         }
         if Instant::now() >= deadline {
-            let what = format!("no pid of a new process in `{file}`");
-            let hint = "let the service write its pid there, or correct `pid_file`";
+            let (what, hint) = unnamed(&file);
             return Err(Error::failed(what).hint(hint));
         }
         if !stage.patience().sleep(LOOK_INTERVAL) {
@@ -158,9 +154,7 @@ pub(super) fn is_there(instance: &Instance) -> bool {
 
 /// All its processes.
 pub(super) fn everything(instance: &Instance, main: Option<Process>) -> BTreeSet<Process> {
-    let mut all = marked(&mark(instance));
-    all.extend(main.into_iter().flat_map(Process::tree));
-    all
+    process::all_of(&mark(instance), main)
 }
 
 /// Runs `stop` with its pid, or tells it to end, and kills what is left after `stop_timeout`.

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use super::is_one_of;
 use super::tree::Tree;
+use super::{is_one_of, plain};
 use crate::running::front::settings::Directive;
 
 /// Where Debian, Fedora and the packages of nginx write when nothing else is said.
@@ -32,9 +32,7 @@ pub struct Names {
 
 impl Names {
     fn is_target(&self, target: &str) -> bool {
-        let path = target.split_once("unix:").map(|(_, path)| path);
-        path.is_some_and(|path| Utf8Path::new(path).starts_with(&self.root))
-            || is_one_of(target, &self.addresses)
+        self.is_path(plain(target)) || is_one_of(target, &self.addresses)
     }
 
     fn is_path(&self, path: &str) -> bool {
@@ -114,11 +112,7 @@ pub(super) fn is_about(server: &Directive, names: &Names, upstreams: &[&str]) ->
         match it.name() {
             "root" | "alias" => names.is_path(first),
             name if name.ends_with("_pass") => {
-                let group = first
-                    .split_once("://")
-                    .map_or(first.as_str(), |(_, rest)| rest);
-                let group = group.split('/').next().unwrap_or_default();
-                names.is_target(first) || upstreams.contains(&group)
+                names.is_target(first) || upstreams.contains(&plain(first))
             }
             _ => false,
         }

@@ -152,14 +152,19 @@ fn names_instance(upstream: &Directive, names: &[String]) -> bool {
     targets.any(|target| is_one_of(target, names))
 }
 
-/// `unix:/path`, `127.0.0.1:8000`, and both in a URL: `http://unix:/path:/uri`.
 fn is_one_of(target: &str, names: &[String]) -> bool {
+    names.iter().any(|name| name == plain(target))
+}
+
+/// The path, the address or the name of an `upstream` in `unix:/path`, `127.0.0.1:8000`, `app`,
+/// and in a URL: `http://unix:/path:/uri`. Only that of a unix socket begins with a slash.
+fn plain(target: &str) -> &str {
     let target = target.split_once("://").map_or(target, |(_, rest)| rest);
     let plain = match target.strip_prefix("unix:") {
         Some(path) => path.split(':').next(),
         None => target.split('/').next(),
     };
-    plain.is_some_and(|plain| names.iter().any(|name| name == plain))
+    plain.unwrap_or_default()
 }
 
 #[cfg(test)]

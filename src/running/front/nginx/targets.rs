@@ -3,6 +3,7 @@
 use camino::Utf8PathBuf;
 
 use super::logs::{Names, is_about, upstreams};
+use super::plain;
 use super::tree::Tree;
 use crate::running::front::settings::Directive;
 
@@ -48,10 +49,8 @@ fn is_pass(directive: &Directive) -> bool {
 
 /// `proxy_pass http://myapp/x`, `uwsgi_pass myapp`.
 fn is_to(pass: &Directive, group: &Directive) -> bool {
-    let first = |it: &Directive| it.arguments().first().cloned().unwrap_or_default();
-    let to = first(pass);
-    let to = to.split_once("://").map_or(to.as_str(), |(_, rest)| rest);
-    to.split('/').next() == Some(first(group).as_str())
+    let to = pass.arguments().first().map(|it| plain(it));
+    to.is_some() && to == group.arguments().first().map(String::as_str)
 }
 
 fn in_use(group: &Directive) -> Vec<&Directive> {
@@ -64,8 +63,7 @@ fn in_use(group: &Directive) -> Vec<&Directive> {
 
 /// `unix:/run/a.sock`, `http://unix:/run/a.sock:/x`; nothing where a variable decides.
 fn socket(target: &str) -> Option<Utf8PathBuf> {
-    let (_, path) = target.split_once("unix:")?;
-    let path = path.split(':').next()?;
+    let path = plain(target);
     (path.starts_with('/') && !path.contains('$')).then(|| path.into())
 }
 
