@@ -23,6 +23,9 @@ pub const USUAL: &str = "http://127.0.0.1/";
 /// No client asks on for longer, whatever the test forgets.
 const LIMIT: Duration = Duration::from_secs(120);
 
+/// A connection that was closed or reset before the answer; a refused one is not among them.
+const ENDED: [&str; 2] = ["io: Peer disconnected", "io: Connection reset by peer"];
+
 /// How a client asks.
 type Get = fn(&ureq::Agent, &str) -> Answer;
 
@@ -244,8 +247,7 @@ pub fn ask_once(agent: &ureq::Agent, url: &str) -> Answer {
 fn ask_again(agent: &ureq::Agent, url: &str) -> Answer {
     let answer = ask_once(agent, url);
     match &answer.status {
-        // Closed, or reset: nothing was answered in either case.
-        Err(error) if error.starts_with("io: ") => ask_once(agent, url),
+        Err(error) if ENDED.iter().any(|it| error.starts_with(it)) => ask_once(agent, url),
         _ => answer,
     }
 }
