@@ -290,6 +290,27 @@ fn an_interrupt_puts_everything_back() {
     assert_eq!(place.servers(), servers);
 }
 
+/// It is not there yet when all that was started is told to end.
+#[test]
+fn what_an_interrupted_script_begins_last_is_ended_too() {
+    let Some(place) = released() else { return };
+    let servers = place.servers();
+    let text = "trap \"sh -c 'sleep 300; :' server.py & exit\" TERM\n\
+                touch begun\nwhile :; do sleep 0.05; done";
+    place.script("dying.sh", text);
+    place.edit(
+        "deploy.conf",
+        "start: python3 server.py",
+        "start: ./dying.sh",
+    );
+    let mut run = place.zdd("release").spawn();
+    run.wait_until("the script runs", |_| place.read("begun").is_some());
+    run.signal(Signal::SIGINT);
+    run.wait().exits(130);
+    assert_eq!(place.servers(), servers);
+    assert_eq!(place.serves().as_deref(), Some("v1"));
+}
+
 #[test]
 fn a_port_that_is_written_nowhere_is_found() {
     let Some(place) = Place::new() else { return };
