@@ -71,7 +71,7 @@ impl DeployConf {
     pub fn read(file: &Utf8Path) -> Result<DeployConf> {
         let text = fs_err::read_to_string(file).map_err(|error| match error.kind() {
             std::io::ErrorKind::NotFound => Error::usage(format!("there is no `{file}`"))
-                .hint("name the `deploy.conf` with `-c FILE`, or go where it lies"),
+                .hint("name the `deploy.conf` that is meant, or go where it lies"),
             _ => Error::usage(format!("cannot read `{file}`")).cause(error),
         })?;
         let wrong = |findings| Error::from_findings(ErrorKind::Usage, findings);
