@@ -6,7 +6,8 @@ use time::OffsetDateTime;
 
 use super::unfinished::{self, Unfinished};
 use super::{Context, ending};
-use crate::error::Result;
+use crate::config::schema::Service;
+use crate::error::{Error, Result};
 use crate::exit_code::ExitCode;
 use crate::health::{Outcome, outcome};
 use crate::host::signal::Patience;
@@ -17,9 +18,10 @@ use crate::report::time::duration;
 use crate::running::Verdict;
 use crate::service::Unit;
 use crate::site::lock::{self, Holder};
-use crate::site::{History, ReleaseId, State};
+use crate::site::{History, ReleaseId, Site, State};
+use crate::step::instance::Instance;
 use crate::step::outcome::Running;
-use crate::step::{advice, before, in_force, name_of};
+use crate::step::{advice, before, in_force, name_of, proxy};
 
 /// Everything about the site now, as in the JSON.
 #[derive(Debug, Serialize)]
@@ -27,11 +29,11 @@ struct Status {
     schema: u32,
     current: Option<ReleaseId>,
     running: Vec<Running>,
+    proxy: Option<proxy::State>,
     health: Vec<Outcome>,
     lock: Option<Holder>,
     unfinished: Option<Unfinished>,
     standby: Option<Standby>,
-    #[serde(skip)]
     problems: Vec<String>,
 }
 
@@ -96,15 +98,25 @@ fn look(context: &Context<'_>) -> Result<Status> {
             state.as_ref(),
             current.as_ref(),
         );
-        if seen.is_none() && service.has_instances() && current.is_some() {
-            problems.push(format!("`{name}` does not run"));
-        }
-        let Some(seen) = seen else { continue };
+        let Some(seen) = seen else {
+            let live = current.as_ref().filter(|_| service.has_instances());
+            problems.extend(live.map(|live| absence(&context.site, live, place, service)));
+            continue;
+        };
         if seen.verdict.is_failure() {
             problems.push(advice::accusation(service, &seen));
         }
         running.push(Running::new(&name, &seen));
     }
+    let proxy = config.proxy.as_ref().filter(|_| current.is_some());
+    let proxy = proxy.and_then(|proxy| {
+        let state = proxy::State::of(proxy);
+        let problem = state
+            .as_ref()
+            .map_or_else(Some, |state| state.problem.as_ref());
+        problems.extend(problem.map(Error::to_string));
+        state.ok()
+    });
     let lock = lock::holder(&context.site);
     let unfinished = unfinished::look(context).unwrap_or_else(|error| {
         problems.push(format!("an interrupted command: {error}"));
@@ -125,11 +137,20 @@ fn look(context: &Context<'_>) -> Result<Status> {
         schema: ending::SCHEMA,
         current,
         running,
+        proxy,
         health,
         lock,
         unfinished,
         problems,
     })
+}
+
+/// Why nothing is known to run of a service that has to.
+fn absence(site: &Site, live: &ReleaseId, place: usize, service: &Service) -> String {
+    match Instance::new(site, live, place, service).processes() {
+        Ok(_) => format!("`{}` does not run", name_of(service)),
+        Err(error) => error.to_string(),
+    }
 }
 
 fn text(context: &Context<'_>, status: &Status) -> String {
@@ -156,6 +177,13 @@ fn text(context: &Context<'_>, status: &Status) -> String {
             "running",
             &format!("{service} runs {release} ({verdict})"),
         );
+    }
+    if let Some(proxy::State { settings, pid, .. }) = &status.proxy {
+        let nginx = match pid {
+            Some(pid) => format!("nginx (pid {pid}) by {settings}"),
+            None => "nginx does not run".to_owned(),
+        };
+        line(STRONG, "proxy", &nginx);
     }
     for Outcome { check, ok, detail } in &status.health {
         let word = if *ok {

@@ -165,10 +165,12 @@ fn what_is_asked_is_answered_with_all_its_fields() {
             "schema",
             "current",
             "running",
+            "proxy",
             "health",
             "lock",
             "unfinished",
             "standby",
+            "problems",
         ],
     );
     let check = site.does("--json check").json();

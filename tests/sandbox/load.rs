@@ -1,5 +1,6 @@
 //! Steady requests through a proxy, none of which may fail.
 
+use std::fs;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::Path;
@@ -44,6 +45,13 @@ impl Load {
 
     /// Ends the requests: there were some, and none failed.
     pub fn lost_none(self) {
+        let (good, bad) = self.end();
+        assert!(good > ENOUGH, "{good} answered");
+        assert_eq!(bad, 0, "failed, {good} answered");
+    }
+
+    /// Ends the requests once there were enough of them; how many were answered, and how many not.
+    pub fn end(self) -> (usize, usize) {
         let deadline = Instant::now() + Duration::from_secs(10);
         while self.good.load(Ordering::Relaxed) <= ENOUGH && Instant::now() < deadline {
             std::thread::sleep(Duration::from_millis(5));
@@ -52,12 +60,10 @@ impl Load {
         for client in self.clients {
             client.join().unwrap();
         }
-        let (good, bad) = (
+        (
             self.good.load(Ordering::Relaxed),
             self.bad.load(Ordering::Relaxed),
-        );
-        assert!(good > ENOUGH, "{good} answered");
-        assert_eq!(bad, 0, "failed, {good} answered");
+        )
     }
 }
 
@@ -97,4 +103,17 @@ pub fn ask_at(port: u16, path: &str) -> Option<String> {
 pub fn has_nginx() -> bool {
     let places = ["/usr/sbin/nginx", "/usr/bin/nginx", "/usr/local/sbin/nginx"];
     places.iter().any(|place| Path::new(place).exists())
+}
+
+/// Ends the nginx whose pid stands in a file, if it is one.
+pub fn end_nginx(pid_file: &Path) {
+    use nix::sys::signal::{Signal, kill};
+    let text = fs::read_to_string(pid_file).unwrap_or_default();
+    let Ok(pid) = text.trim().parse::<i32>() else {
+        return;
+    };
+    let title = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    if String::from_utf8_lossy(&title).contains("nginx: master") {
+        let _ = kill(nix::unistd::Pid::from_raw(pid), Signal::SIGTERM);
+    }
 }

@@ -28,6 +28,8 @@ pub(super) fn start(nginx: &Nginx<'_>, said: &Utf8Path, patience: &Patience) -> 
     descriptors::keep_private();
     let mut command = std::process::Command::new(program());
     command.arg("-c").arg(nginx.settings);
+    // It lives on, and would hold the directory in which somebody happened to stand.
+    command.current_dir("/");
     command.stdin(Stdio::null());
     command.stdout(log.try_clone().context(what())?).stderr(log);
     // SAFETY: one system call between fork and exec. A signal from the terminal must not reach it.

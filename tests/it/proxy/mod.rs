@@ -222,6 +222,30 @@ fn after_a_boot_nginx_follows_to_the_new_port() {
 }
 
 #[test]
+fn status_tells_of_nginx_and_why_it_ends_in_1() {
+    let Some(place) = Place::released(SETTINGS) else {
+        return;
+    };
+    let (settings, pid) = (place.path("nginx.conf"), place.nginx().unwrap());
+    let line = format!("nginx (pid {pid}) by {}", settings.display());
+    place.site.does("status").says(&line);
+    let status = place.site.does("--json status").json();
+    assert_eq!(status["proxy"]["settings"], settings.to_str().unwrap());
+    assert_eq!(status["proxy"]["pid"], pid.as_raw());
+    assert_eq!(status["problems"], serde_json::json!([]));
+    place.end_nginx();
+    let status = place.site.zdd("--json status").run().exits(1).json();
+    assert!(status["proxy"]["pid"].is_null(), "{status}");
+    assert_eq!(status["problems"][0], "`nginx` of `[proxy]` does not run");
+    place
+        .site
+        .zdd("status")
+        .run()
+        .exits(1)
+        .says("`nginx` of `[proxy]` does not run");
+}
+
+#[test]
 fn without_proxy_nginx_must_not_go_on_reading_what_nobody_writes() {
     let Some(place) = Place::released(SETTINGS) else {
         return;
@@ -230,10 +254,7 @@ fn without_proxy_nginx_must_not_go_on_reading_what_nobody_writes() {
     place.site.settings(service);
     let said = fails(&place, 1, || place.release("v2", "good"));
     assert!(said.contains("there is no `[proxy]` any more"), "{said}");
-    kill(place.nginx().unwrap(), Signal::SIGTERM).unwrap();
-    while place.path("nginx.pid").exists() {
-        std::thread::sleep(std::time::Duration::from_millis(10));
-    }
+    place.end_nginx();
     place.release("v3", "good").exits(0);
 }
 

@@ -3,7 +3,6 @@
 use std::fs;
 use std::path::PathBuf;
 
-use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use crate::sandbox::load::{self, Load};
@@ -97,6 +96,13 @@ impl Place {
         Some(Pid::from_raw(text.trim().parse().ok()?))
     }
 
+    pub fn end_nginx(&self) {
+        load::end_nginx(&self.path("nginx.pid"));
+        while self.path("nginx.pid").exists() {
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
+    }
+
     /// The servers that run: one for each release that does.
     pub fn servers(&self) -> Vec<u32> {
         let all = processes::inside(&self.site.root.join("releases")).into_iter();
@@ -111,11 +117,6 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        if let Some(pid) = self.nginx().filter(|pid| pid.as_raw() > 1) {
-            let title = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-            if String::from_utf8_lossy(&title).contains("nginx: master") {
-                let _ = kill(pid, Signal::SIGTERM);
-            }
-        }
+        load::end_nginx(&self.path("nginx.pid"));
     }
 }
