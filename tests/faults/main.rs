@@ -21,7 +21,7 @@ mod settings;
 mod sweep;
 mod trace;
 
-use settings::{hoarding, started, told};
+use settings::{hoarding, led, started, told};
 use sweep::Operation::{self, Prune, Release, Rollback};
 use sweep::{Sweep, Tally};
 use trace::Fault;
@@ -41,6 +41,8 @@ const SWEEPS: &[Sweep] = &[
     sweep("kill::release", told, Release, KILL, 1),
     sweep("kill::rollback_of_a_process", started, Rollback, KILL, 1),
     sweep("kill::rollback", told, Rollback, KILL, 1),
+    sweep("kill::release_behind_nginx", led, Release, KILL, 1),
+    sweep("kill::rollback_behind_nginx", led, Rollback, KILL, 2),
     sweep("kill::prune", hoarding, Prune, KILL, 1),
     sweep("full_once::release", told, Release, FULL, 2),
     sweep("full_once::rollback", started, Rollback, FULL, 2),
@@ -177,8 +179,11 @@ fn main() -> ExitCode {
     let is_root = nix::unistd::Uid::effective().is_root();
     let disk = (!is_root).then_some("only root can mount a disk");
     let mut trials = Vec::new();
+    let nginx = (!sandbox::load::has_nginx()).then_some("nginx is not installed");
     for sweep in SWEEPS {
-        trials.push(trial(sweep.name, strace, || run(sweep)));
+        let needs_nginx = sweep.name.ends_with("_behind_nginx");
+        let obstacle = strace.or(nginx.filter(|_| needs_nginx));
+        trials.push(trial(sweep.name, obstacle, || run(sweep)));
     }
     for (name, case, need) in CASES {
         let obstacle = match need {

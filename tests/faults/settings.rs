@@ -1,5 +1,10 @@
 //! The sites that are disturbed.
 
+use crate::sandbox::load;
+
+/// The template for nginx, from the project's root on.
+const TEMPLATE: &str = "/tests/faults/nginx.conf.template";
+
 /// The hooks at every point, a shared directory, and one of assets.
 const GROUND: &str = r#"
 keep = 2
@@ -27,6 +32,24 @@ pub fn started() -> String {
     let program = std::env::current_exe().unwrap();
     let service = format!("[[service]]\nstart = \"{} serve\"", program.display());
     format!("{GROUND}\n{service}\nhealth = \"/health\"\nstop_timeout = \"2s\"\n")
+}
+
+/// The same as [`started`], behind an nginx that is led from release to release.
+pub fn led() -> String {
+    let (port, template) = (
+        load::free_port(),
+        env!("CARGO_MANIFEST_DIR").to_owned() + TEMPLATE,
+    );
+    let proxy = "[proxy]\ntemplate = \"front\"\noutput = \"nginx.conf\"\npid_file = \"nginx.pid\"";
+    let settings = format!("{}name = \"web\"\n\n{proxy}\n", started());
+    let build = format!("build = \"sed s/PORT/{port}/ {template} > front; ");
+    settings.replace("build = \"", &build)
+}
+
+/// The port of the nginx of such a site.
+pub fn port_of(settings: &str) -> Option<u16> {
+    let (_, rest) = settings.split_once("sed s/PORT/")?;
+    rest.split_once('/')?.0.parse().ok()
 }
 
 /// Many releases are kept, so that `prune --keep 1` has work.

@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 
 use crate::invariants::{self, Before};
+use crate::sandbox::load::{self, Load};
 use crate::sandbox::{Program, Site};
+use crate::settings::port_of;
 use crate::trace::{self, Fault, Point};
 
 /// A fresh site after so many points, so that its history stays short.
@@ -82,16 +84,19 @@ impl Sweep {
 struct Ground {
     sweep: Sweep,
     site: Site,
+    /// Where nginx leads users to it.
+    port: Option<u16>,
     version: usize,
     turns: usize,
 }
 
 impl Ground {
     fn new(sweep: Sweep) -> Ground {
-        let site = Site::below(&memory(), &(sweep.settings)());
+        let settings = (sweep.settings)();
         let mut ground = Ground {
             sweep,
-            site,
+            site: Site::below(&memory(), &settings),
+            port: port_of(&settings),
             version: 0,
             turns: 0,
         };
@@ -143,12 +148,24 @@ impl Ground {
         let before = self.arrange();
         let program = self.command(&before);
         let fault = self.sweep.fault;
+        let users = self.port.map(Load::on);
         let (output, has_struck) = trace::disturb(program, point, fault, self.site.scratch());
         let with_words = |what: String| format!("{what}\n{output}");
         let is_broken = fault == Fault::ErrorFromHereOn("EIO");
         invariants::after_fault(&self.site, &before, &output, is_broken).map_err(with_words)?;
         self.recover().map_err(with_words)?;
         invariants::after_recovery(&self.site).map_err(with_words)?;
+        let Some((answered, failed)) = users.map(Load::end) else {
+            return Ok(has_struck);
+        };
+        if failed > 0 || answered == 0 {
+            let what = format!("behind nginx {failed} requests failed, {answered} were answered");
+            return Err(with_words(what));
+        }
+        let served = self.port.and_then(load::ask);
+        if served != self.site.version() {
+            return Err(with_words(format!("nginx leads to {served:?}")));
+        }
         Ok(has_struck)
     }
 
@@ -175,6 +192,12 @@ impl Ground {
                 _ => return Err(format!("the next command did not recover:\n{output}")),
             }
         }
+    }
+}
+
+impl Drop for Ground {
+    fn drop(&mut self) {
+        load::end_nginx(&self.site.root.join("nginx.pid"));
     }
 }
 
