@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::machine::{self, HOST_PREFIX};
+use crate::machine::{self, HOST_PREFIX, Stock};
 use crate::program::{Output, Program};
 
 /// A booted host.
@@ -29,12 +29,12 @@ impl Host {
         static CLEAN: Once = Once::new();
         static COUNT: AtomicU32 = AtomicU32::new(1);
 
-        let wheels = machine::prepare();
+        let stock = machine::prepare();
         CLEAN.call_once(machine::remove_abandoned);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let name = format!("{HOST_PREFIX}{}-{number}", std::process::id());
         let mut console = tempfile::tempfile().expect("a temporary file");
-        let container = start_container(&name, wheels, &console);
+        let container = start_container(&name, stock, &console);
         let mut host = Host {
             name: name.into(),
             container,
@@ -139,7 +139,7 @@ impl Drop for Host {
 }
 
 /// Starts `boot.sh` so that it cannot outlive this process and its mounts cannot outlive it.
-fn start_container(name: &str, wheels: &Path, console: &File) -> Child {
+fn start_container(name: &str, stock: &Stock, console: &File) -> Child {
     let same = |file: &File| Stdio::from(file.try_clone().expect("a second handle"));
     let mount_point = mount_point(name.as_ref());
     std::fs::create_dir(&mount_point).expect("root can write to /run");
@@ -151,7 +151,8 @@ fn start_container(name: &str, wheels: &Path, console: &File) -> Child {
             "--bind-ro={}:/usr/local/bin/zdd",
             env!("CARGO_BIN_EXE_zdd")
         ))
-        .arg(format!("--bind-ro={}:/opt/wheels", wheels.display()))
+        .arg(format!("--bind-ro={}:/opt/wheels", stock.wheels.display()))
+        .arg(format!("--bind-ro={}:/opt/gunicorn", stock.venv.display()))
         .arg(format!(
             "--bind-ro={}/examples:/opt/examples",
             env!("CARGO_MANIFEST_DIR")

@@ -176,7 +176,7 @@ fn written() {
         visudo --check --quiet
         ln -s /home/deploy/app/deploy/myapp.nginx /etc/nginx/sites-enabled/myapp
         chmod o+x /home/deploy
-        printf '#!/bin/sh\\ncp -a /opt/venv .venv\\n' > hooks/build
+        printf '#!/bin/sh\\ncp -a /opt/gunicorn .venv\\n' > hooks/build
         systemctl daemon-reload
         systemctl enable --quiet zdd-recover@myapp
         systemctl restart nginx

@@ -31,14 +31,24 @@ pub fn obstacle() -> Option<String> {
     }
 }
 
-/// Installs and downloads what hosts need, once a test run. Returns the directory of the wheels.
-pub fn prepare() -> &'static Path {
-    static WHEELS: OnceLock<PathBuf> = OnceLock::new();
-    WHEELS.get_or_init(|| {
+/// What hosts share, read-only.
+pub struct Stock {
+    /// The wheels that `pip` installs from there.
+    pub wheels: PathBuf,
+    /// A virtualenv with gunicorn and nothing else, for releases to copy.
+    pub venv: PathBuf,
+}
+
+/// Installs and downloads what hosts need, once a test run.
+pub fn prepare() -> &'static Stock {
+    static STOCK: OnceLock<Stock> = OnceLock::new();
+    STOCK.get_or_init(|| {
         must_succeed(Command::new(
             Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/packages"),
         ));
-        download_wheels()
+        let wheels = download_wheels();
+        let venv = make_venv(&wheels);
+        Stock { wheels, venv }
     })
 }
 
@@ -71,6 +81,31 @@ fn download_wheels() -> PathBuf {
         std::fs::write(&complete, all).expect("the target directory is writable");
     }
     wheels
+}
+
+/// Made by the Python that hosts have, too.
+fn make_venv(wheels: &Path) -> PathBuf {
+    let venv = Path::new(env!("CARGO_TARGET_TMPDIR")).join("venv");
+    let complete = venv.join(".complete");
+    if !complete.exists() {
+        let _ = std::fs::remove_dir_all(&venv);
+        let python = |words: &[&str]| {
+            let mut python = Command::new("python3");
+            python.args(words).env("PATH", CLEAN_PATH);
+            python
+        };
+        let mut make = python(&["-m", "venv", "--without-pip"]);
+        make.arg(&venv);
+        must_succeed(make);
+        let mut pip = python(&["-m", "pip", "--quiet", "--python"]);
+        pip.arg(venv.join("bin/python"));
+        pip.args(["install", "--no-index", "--find-links"])
+            .arg(wheels);
+        pip.arg("gunicorn");
+        must_succeed(pip);
+        std::fs::write(&complete, "").expect("the target directory is writable");
+    }
+    venv
 }
 
 /// Runs a command that has to work, and shows what it printed when it does not.

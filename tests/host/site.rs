@@ -67,7 +67,7 @@ impl Site {
     }
 
     /// Boots a host and installs `examples/instance` as it is, but for the build: releases copy a
-    /// virtualenv that is made once.
+    /// virtualenv that is there.
     pub fn of_instances() -> Self {
         let host = Host::boot();
         host.sh("
@@ -83,14 +83,12 @@ impl Site {
             systemctl daemon-reload
             systemctl enable --quiet zdd-recover@myapp
             systemctl start nginx
-            python3 -m venv --without-pip /opt/venv
-            python3 -m pip --quiet --python /opt/venv/bin/python install gunicorn
         ");
         let site = Site {
             host,
             example: "/opt/examples/instance",
         };
-        site.add_settings("[hooks]\nbuild = \"cp -a /opt/venv .venv\"\n");
+        site.add_settings("[hooks]\nbuild = \"cp -a /opt/gunicorn .venv\"\n");
         site
     }
 
@@ -108,7 +106,7 @@ impl Site {
             install -m 0644 /opt/apps/node/myapp@.service /etc/systemd/system/myapp@.service
             systemctl daemon-reload
         ");
-        site.configure("cp -a /opt/venv .venv", "true");
+        site.configure("cp -a /opt/gunicorn .venv", "true");
         Site {
             example: "/opt/apps/node",
             ..site
