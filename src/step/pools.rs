@@ -127,6 +127,16 @@ pub fn take_back(stage: &mut Stage<'_>) -> Result<()> {
     result
 }
 
+/// Whether the copies of the new release answer, so that users have them where the old ones cannot be
+/// started again.
+pub fn has_successor(stage: &Stage<'_>) -> bool {
+    let mut web = stage.services_of(Role::Web).into_iter();
+    web.all(|place| {
+        let new = Instance::of_mission(stage, place);
+        !new.service.has_instances() || instance::await_answer(stage, &new).is_ok()
+    })
+}
+
 /// The copies that the web services of the old release run on.
 fn old_instances(stage: &Stage<'_>) -> Vec<Instance> {
     let Some(from) = &stage.mission.from else {

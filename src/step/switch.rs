@@ -71,13 +71,17 @@ fn link_sockets(stage: &Stage<'_>) -> Result<()> {
 
 /// Flips back and gives nginx its settings back, then puts every service that was told back to what
 /// it was: web services in file order, workers last. The health checks that were good before must
-/// be good again.
+/// be good again. Where the old release cannot be started again and the new one answers, users stay
+/// with it.
 ///
 /// # Errors
 /// When the site is worse than before the command.
 pub fn undo(stage: &mut Stage<'_>) -> Result<()> {
     stage.is_stuck = true;
     let mut result = stage.undisturbed(pools::take_back);
+    if result.is_err() && pools::has_successor(stage) {
+        return result;
+    }
     // A worker may have been quieted before a flip that was then refused.
     if stage.was_switched() {
         flip_back(stage)?;

@@ -16,6 +16,10 @@ pub const CASES: &[Case] = &[
         lose_no_request(&Site::of_node_instances(), "server.js", &NODE_FAULTS)
     }),
     ("instance::a_front_with_keepalive_is_led_over", keepalive),
+    (
+        "instance::users_stay_where_the_old_one_cannot_start_again",
+        unstartable,
+    ),
     ("instance::who_talks_to_the_old_one_is_waited_for", stuck),
     ("instance::thirty_releases_leave_one_instance", thirty),
     (
@@ -128,8 +132,53 @@ fn use_keepalive(site: &Site) {
     site.sh("systemctl restart nginx");
 }
 
+/// Users' own page is one of the checks.
+fn ask_the_front_page(site: &Site) {
+    site.configure(
+        "[[health]]",
+        "[[health]]\nurl = \"http://127.0.0.1/\"\nwithin = \"2s\"\n\n[[health]]",
+    );
+}
+
 const UPGRADE: &str = "proxy_set_header Upgrade $http_upgrade;";
 const BRIEFLY: &str = "keepalive_time 1s; keepalive_timeout 1s;";
+
+/// nginx held on to the old instance, which was ended for it and does not start any more: a bad
+/// release serves users better than none. Once the old one can start, they are led back.
+fn unstartable() {
+    let site = Site::of_instances_serving("v1");
+    site.edit(NGINX, UPGRADE, "");
+    use_keepalive(&site);
+    ask_the_front_page(&site);
+    append(&site, "v2", "app.py", BAD_FRONT_PAGE);
+    let (old, code) = (site.current(), "\"$ZDD_PREVIOUS_PATH/app.py\"");
+    site.write_hook(
+        "v2",
+        "warm",
+        &format!("echo 'raise SystemExit(1)' >> {code}"),
+    );
+    let load = Load::start(&site);
+    let stuck = site.release("v2");
+    drop(load);
+    stuck
+        .assert_exit(4)
+        .assert_field("/outcome", "rollback_failed")
+        .assert_field("/serving", site.current().as_str())
+        .assert_says("it is left running")
+        .assert_says("zdd recover");
+    assert_ne!(site.current(), old);
+    let health = "curl --silent --fail http://127.0.0.1/health";
+    site.sh(health);
+
+    site.sh(&format!(
+        "sed -i '/SystemExit/d' {ROOT}/releases/{old}/app.py"
+    ));
+    site.outcome(["recover"]).assert_exit(0);
+    assert_eq!(site.current(), old);
+    assert_eq!(site.version(), "v1");
+    assert_eq!(site.instances(), [old]);
+    site.assert_tidy();
+}
 
 /// nginx holds on to the old instance: it is ended before the checks, and started again on the way
 /// back. With the lines that zdd prints nginx leaves it by itself, and it may go on running.
@@ -151,10 +200,7 @@ fn keepalive() {
     assert_eq!(site.version(), "v2");
 
     // The way back: now it holds on to the new one, and would be answered by it.
-    site.configure(
-        "[[health]]",
-        "[[health]]\nurl = \"http://127.0.0.1/\"\nwithin = \"2s\"\n\n[[health]]",
-    );
+    ask_the_front_page(&site);
     append(&site, "v3", "app.py", BAD_FRONT_PAGE);
     let old = site.current();
     let load = Load::start(&site);
