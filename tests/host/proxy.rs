@@ -1,5 +1,6 @@
-//! `[proxy]` with the nginx of the system, told by its unit and through sudo: daemons on ports, a
-//! good release, two bad ones and a rollback, and no request lost.
+//! `[proxy]` with the nginx of the system, told by its unit or by `nginx -s reload`, both through
+//! sudo: daemons on ports, a good release, two bad ones and a rollback, and no request lost. After a
+//! boot nginx leads to where they are then.
 
 use std::io::{self, Write as _};
 use std::time::Duration;
@@ -8,10 +9,21 @@ use crate::Case;
 use crate::load::{self, Load};
 use crate::site::{ROOT, Site};
 
-pub const CASES: &[Case] = &[("proxy::the_system_s_nginx_is_led_over", led_over)];
+pub const CASES: &[Case] = &[
+    ("proxy::the_system_s_nginx_is_led_over", || {
+        let mut site = led_over(BY_UNIT);
+        follows_after_a_boot(&mut site);
+    }),
+    ("proxy::an_nginx_known_by_its_pid_file_is_led_over", || {
+        led_over(BY_PID_FILE);
+    }),
+];
+
+const BY_UNIT: &str = "unit = \"nginx.service\"";
+const BY_PID_FILE: &str = "pid_file = \"/run/nginx.pid\"";
 
 const SETTINGS: &str = "[hooks]
-build = \"cp -a /opt/venv .venv\"
+build = \"cp -a /opt/gunicorn .venv\"
 check = \"true\"
 
 [[service]]
@@ -24,8 +36,8 @@ switch_timeout = \"10s\"
 [proxy]
 template = \"deploy.nginx\"
 output = \"nginx.conf\"
-unit = \"nginx.service\"
 sudo = true
+HOW_IT_IS_FOUND
 
 [[health]]
 url = \"http://127.0.0.1/\"
@@ -38,9 +50,10 @@ server {
 }
 ";
 
-fn site() -> Site {
+fn site(by: &str) -> Site {
     let site = Site::of_instances();
-    site.write(&format!("{ROOT}/zdd.toml"), SETTINGS);
+    let settings = SETTINGS.replace("HOW_IT_IS_FOUND", by);
+    site.write(&format!("{ROOT}/zdd.toml"), &settings);
     let include = format!("include {ROOT}/nginx*.conf;\n");
     site.write("/etc/nginx/conf.d/myapp.conf", &include);
     site.sh("rm /etc/sudoers.d/myapp; systemctl restart nginx");
@@ -56,8 +69,8 @@ fn source(site: &Site, version: &str) {
     ));
 }
 
-fn led_over() {
-    let site = site();
+fn led_over(by: &str) -> Site {
+    let site = site(by);
     let refused = site.outcome(["check"]);
     refused.assert_exit(1);
     let findings = refused.json["findings"].as_array().expect("findings");
@@ -101,4 +114,19 @@ fn led_over() {
     let masters = "pgrep --full --count --parent 1 'gunicorn -D'";
     assert_eq!(site.sh(masters).stdout.trim(), "1", "a daemon is left");
     site.outcome(["status"]).assert_exit(0);
+    site
+}
+
+/// The daemons are gone with the power, and have other ports when the recover unit has started them.
+fn follows_after_a_boot(site: &mut Site) {
+    site.sh("systemctl enable --quiet nginx zdd-recover@myapp");
+    let before = site.read(&format!("{ROOT}/nginx.conf"));
+    site.reboot_host();
+    let answer = "for i in $(seq 100); do curl -sf http://127.0.0.1/ && exit; sleep 0.1; done";
+    assert_eq!(site.sh(answer).stdout.trim(), "v1");
+    assert_ne!(site.read(&format!("{ROOT}/nginx.conf")), before);
+    site.outcome(["status"]).assert_exit(0);
+    source(site, "v3");
+    site.release("v3").assert_exit(0);
+    assert_eq!(site.version(), "v3");
 }
