@@ -1,5 +1,6 @@
 //! Waiting until a check is good.
 
+use std::cell::OnceCell;
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -61,13 +62,13 @@ pub fn until_healthy(
     let settings = check.settings();
     let started = Instant::now();
     let until = started + settings.within.duration();
-    let reason = || reason_to_end(until, patience, abort);
+    let end = OnceCell::new();
+    let is_over = || {
+        end.get().is_some()
+            || reason_to_end(until, patience, abort).is_some_and(|reason| end.set(reason).is_ok())
+    };
     let mut seen = Seen::default();
-    loop {
-        let is_over = || reason().is_some();
-        let Some(attempt) = check.attempt_until(until, patience, &is_over) else {
-            break;
-        };
+    while let Some(attempt) = check.attempt_until(until, patience, &is_over) {
         seen.take(&attempt);
         on_attempt(&attempt, seen.attempts);
         if seen.in_a_row >= settings.successes.max(1) {
@@ -85,7 +86,7 @@ pub fn until_healthy(
         attempts: seen.attempts,
         within: settings.within,
         last: seen.text(settings.successes),
-        reason: reason().unwrap_or(Reason::Late),
+        reason: end.into_inner().unwrap_or(Reason::Late),
     })
 }
 

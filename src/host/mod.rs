@@ -10,6 +10,7 @@ pub mod descriptors;
 pub mod disk;
 pub mod lines;
 pub mod log_file;
+pub mod log_tail;
 pub mod memory;
 pub mod pidfd;
 pub mod process;

@@ -14,6 +14,7 @@ use super::unit_state::UnitState;
 use crate::config::schema::{Scope, Service};
 use crate::error::{Context, Error, Result};
 use crate::host::command::Command;
+use crate::host::log_tail::{READ_LINES, condensed};
 use crate::host::signal::Patience;
 use crate::site::instance::Instance;
 
@@ -136,11 +137,12 @@ impl Trial {
             "--unit"
         };
         let command = Command::new("journalctl")
-            .args(["--quiet", "--no-pager", "-o", "cat", "--lines=20"])
+            .args(["--quiet", "--no-pager", "-o", "cat"])
+            .arg(format!("--lines={READ_LINES}"))
             .arg(format!("{scope}={unit}"));
         let finished = command.capture(&Patience::fresh());
         finished
-            .map(|done| done.stdout.lines().map(str::to_owned).collect())
+            .map(|done| condensed(done.stdout.lines().map(str::to_owned).collect()))
             .unwrap_or_default()
     }
 

@@ -8,6 +8,7 @@ use time::OffsetDateTime;
 use crate::config::schema::{Kind, Scope, Service};
 use crate::error::{Error, Result};
 use crate::host::command::Command;
+use crate::host::log_tail::{READ_LINES, condensed};
 use crate::host::signal::Patience;
 use crate::host::ticks::Ticks;
 
@@ -18,9 +19,6 @@ use super::unit_watch::UnitWatch;
 
 /// How long reading the journal may take; it only helps a message.
 const JOURNAL_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// How many lines of the journal explain a failure.
-const JOURNAL_LINES: usize = 20;
 
 /// How far back the journal explains a call that just failed: five seconds.
 const RECENT_TICKS: u64 = 500;
@@ -245,18 +243,12 @@ impl Unit {
 
     /// The last lines it wrote to the journal since a moment. Empty where the journal may not be
     /// read or there is none: this only helps a message.
-    pub fn journal_tail(&self, since: Ticks, lines: usize) -> Vec<String> {
-        self.journal(since, lines, &[self.journal_flag()])
+    pub fn journal_tail(&self, since: Ticks) -> Vec<String> {
+        self.journal(since, &[self.journal_flag()])
     }
 
     /// The last lines of one run of it, named by its InvocationID, up to `until`.
-    pub fn run_tail(
-        &self,
-        invocation: &str,
-        since: Ticks,
-        until: OffsetDateTime,
-        lines: usize,
-    ) -> Vec<String> {
+    pub fn run_tail(&self, invocation: &str, since: Ticks, until: OffsetDateTime) -> Vec<String> {
         let scope = match self.systemctl.scope {
             Scope::System => None,
             Scope::User => Some("--user".to_owned()),
@@ -264,21 +256,21 @@ impl Unit {
         let run = format!("_SYSTEMD_INVOCATION_ID={invocation}");
         let until = format!("--until=@{}", until.unix_timestamp() + 1);
         let words: Vec<String> = scope.into_iter().chain([until, run]).collect();
-        self.journal(since, lines, &words)
+        self.journal(since, &words)
     }
 
-    fn journal(&self, since: Ticks, lines: usize, which: &[String]) -> Vec<String> {
+    fn journal(&self, since: Ticks, which: &[String]) -> Vec<String> {
         let seconds = since.elapsed().as_secs() + 1;
         let command = Command::new("journalctl")
             // With `--since` alone, `--lines` would give the first lines of that time.
             .args(["--quiet", "--no-pager", "--reverse", "-o", "cat"])
             .arg(format!("--since=-{seconds}s"))
-            .arg(format!("--lines={lines}"))
+            .arg(format!("--lines={READ_LINES}"))
             .args(which)
             .timeout(JOURNAL_TIMEOUT);
         match command.capture(&Patience::fresh()) {
             Ok(finished) if finished.ending.is_success() => {
-                finished.stdout.lines().rev().map(str::to_owned).collect()
+                condensed(finished.stdout.lines().rev().map(str::to_owned).collect())
             }
             _ => Vec::new(),
         }
@@ -300,7 +292,7 @@ impl Unit {
             return error;
         }
         let since = Ticks(Ticks::now().0.saturating_sub(RECENT_TICKS));
-        let tail = self.journal_tail(since, JOURNAL_LINES);
+        let tail = self.journal_tail(since);
         error.tail(tail)
     }
 }

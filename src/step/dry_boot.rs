@@ -4,10 +4,11 @@
 
 use std::time::Instant;
 
-use super::{Stage, instance, surroundings};
+use super::{Stage, surroundings};
 use crate::config::schema::Service;
 use crate::error::{Error, Result};
 use crate::health::{own, wait};
+use crate::host::log_tail;
 use crate::host::socket::Address;
 use crate::service::Unit;
 use crate::service::trial::Trial;
@@ -63,7 +64,7 @@ fn boot(stage: &Stage<'_>, service: &Service, line: &str, trial: &Trial) -> Resu
             let cause = Error::from(unhealthy);
             let mut tail = trial.journal_tail();
             if tail.is_empty() {
-                tail = instance::tail_of(&log);
+                tail = log_tail::of_file(&log);
             }
             Error {
                 what: "the dry boot failed".to_owned(),

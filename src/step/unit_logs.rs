@@ -8,12 +8,6 @@ use super::tell::{self, How, Told};
 use crate::host::ticks::Ticks;
 use crate::service::Unit;
 
-/// How many lines are shown.
-const LINES: usize = 20;
-
-/// How many lines are looked through for the ones that are shown.
-const READ_LINES: usize = 200;
-
 /// The runs of units that a failure may have to do with.
 pub struct UnitLogs {
     runs: Vec<Run>,
@@ -54,43 +48,10 @@ impl UnitLogs {
     /// The last lines of the first unit that logged anything.
     pub fn tail(&self) -> Vec<String> {
         let tails = self.runs.iter().map(|run| match run.invocation.as_str() {
-            "" => run.unit.journal_tail(run.since, READ_LINES),
-            invocation => run
-                .unit
-                .run_tail(invocation, run.since, self.until, READ_LINES),
+            "" => run.unit.journal_tail(run.since),
+            invocation => run.unit.run_tail(invocation, run.since, self.until),
         });
         let mut found = tails.filter(|tail| !tail.is_empty());
-        condensed(found.next().unwrap_or_default())
-    }
-}
-
-/// The last lines. Where there are too many, the frames of stack traces, which are indented, give
-/// way to what happened: a dying server repeats its trace for every worker.
-pub fn condensed(mut lines: Vec<String>) -> Vec<String> {
-    if lines.len() > LINES {
-        lines.retain(|line| !line.starts_with(char::is_whitespace));
-    }
-    lines.split_off(lines.len().saturating_sub(LINES))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn frames_give_way_to_what_happened() {
-        let worker = [
-            "Traceback:",
-            "  File a",
-            "    b()",
-            "ModuleNotFoundError: not_there",
-        ];
-        let mut lines: Vec<String> = worker.repeat(3).into_iter().map(str::to_owned).collect();
-        assert_eq!(condensed(lines.clone()), lines);
-        lines.extend(std::iter::repeat_n("  File c".to_owned(), 30));
-        lines.push("HaltServer".to_owned());
-        let short = condensed(lines);
-        assert_eq!(short.len(), 7);
-        assert!(short.contains(&"ModuleNotFoundError: not_there".to_owned()));
+        found.next().unwrap_or_default()
     }
 }

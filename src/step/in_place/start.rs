@@ -14,7 +14,7 @@ use super::{Instance, Stage, finish};
 use crate::config::deploy_conf::Service;
 use crate::error::{Context, Error, Result};
 use crate::host::descriptors;
-use crate::step::instance::tail_of;
+use crate::host::log_tail;
 use crate::step::pid_file::Kept;
 use crate::step::process::{self, MARK, Process};
 
@@ -71,7 +71,7 @@ pub(super) fn program_in(directory: &Utf8Path, program: &str) -> Utf8PathBuf {
 
 /// The last lines that the new instance printed.
 pub(super) fn last_lines(stage: &Stage<'_>, place: usize) -> Vec<String> {
-    tail_of(&log_path(stage, place))
+    log_tail::of_file(&log_path(stage, place))
 }
 
 fn log_path(stage: &Stage<'_>, place: usize) -> Utf8PathBuf {

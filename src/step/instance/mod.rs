@@ -25,7 +25,7 @@ use crate::host::ticks::Ticks;
 use crate::running::Processes;
 use crate::site::{ReleaseId, Site, instance};
 
-pub use own_process::{Variables, tail_of};
+pub use own_process::Variables;
 pub use retire::{disable, drain_and_stop, retire, stop_at_once, stop_soon};
 pub use runner::Runner;
 pub use start::{await_answer, start_again};

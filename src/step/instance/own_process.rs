@@ -1,15 +1,13 @@
 //! Instances that zdd runs itself: a process in its own session, written down in a pid file.
 
 use std::ffi::OsString;
-use std::io::{BufRead, BufReader};
 
-use camino::{Utf8Path, Utf8PathBuf};
+use camino::Utf8PathBuf;
 use fs_err as fs;
 
 use super::{Instance, own_daemon, retire};
 use crate::error::{Context, Error, Result};
 use crate::host;
-use crate::host::lines::Tail;
 use crate::host::signal::Patience;
 use crate::host::socket::Address;
 use crate::report::Report;
@@ -143,18 +141,4 @@ pub(super) fn stop(instance: &Instance, report: &dyn Report, patience: &Patience
 pub(super) fn log_path(instance: &Instance) -> Utf8PathBuf {
     let step = format!("instance_{}", instance.place);
     instance.site.log_path(&instance.release, &step)
-}
-
-/// The last lines of a log, as the program itself wrote them.
-pub fn tail_of(log: &Utf8Path) -> Vec<String> {
-    let mut tail = Tail::default();
-    if let Ok(file) = fs::File::open(log) {
-        for line in BufReader::new(file)
-            .split(b'\n')
-            .map_while(std::result::Result::ok)
-        {
-            tail.push(String::from_utf8_lossy(&line).into_owned());
-        }
-    }
-    tail.into()
 }

@@ -3,16 +3,13 @@
 
 use super::{Begun, Instance, own_process, own_program, own_unit};
 use crate::error::Result;
+use crate::host::log_tail;
 use crate::host::signal::Patience;
 use crate::host::ticks::Ticks;
 use crate::report::Report;
 use crate::running::Processes;
 use crate::service::{Program, Unit};
-use crate::step::unit_logs::condensed;
 use crate::step::{Stage, name_of};
-
-/// How many of its last lines explain a failure.
-const LINES: usize = 20;
 
 /// What runs a copy.
 #[derive(Debug)]
@@ -135,15 +132,15 @@ impl Instance {
 
     /// The last lines of that.
     pub fn log_tail(&self) -> Vec<String> {
-        own_process::tail_of(&self.log_path())
+        log_tail::of_file(&self.log_path())
     }
 
     /// What it printed last.
     pub(super) fn last_lines(&self, since: Ticks) -> Vec<String> {
         match self.runner() {
-            Runner::Unit(unit) => unit.journal_tail(since, LINES),
-            Runner::Program(program) => condensed(program.tail()),
-            Runner::Process => own_process::tail_of(&own_process::log_path(self)),
+            Runner::Unit(unit) => unit.journal_tail(since),
+            Runner::Program(program) => log_tail::condensed(program.tail()),
+            Runner::Process => log_tail::of_file(&own_process::log_path(self)),
         }
     }
 
