@@ -164,10 +164,8 @@ fn restart_without_socket() {
     site.append_code("v2", "time.sleep(1)");
     site.release("v1").assert_exit(0);
     let check = site.outcome(["check"]).to_string();
-    assert!(
-        check.contains("gunicorn.socket") || check.contains(".socket"),
-        "{check}"
-    );
+    let change = "let a `.socket` unit hold the listening socket";
+    assert!(check.contains(change), "{check}");
     let outcome = site.release("v2");
     outcome
         .assert_exit(0)
@@ -178,14 +176,18 @@ fn restart_without_socket() {
     );
 }
 
-/// Writes its version to a file as long as it runs. A bad one dies of something it loads late.
+/// Writes its version to a file as long as it runs and is not told to take no more jobs. A bad one
+/// dies of something it loads late.
 const WORKER: &str = "import pathlib, sys, time
+quiet = pathlib.Path('/home/deploy/quiet')
+quiet.unlink(missing_ok=True)
 version = pathlib.Path('VERSION').read_text().strip()
 if version.startswith('bad'):
     time.sleep(0.4)
     sys.exit('cannot work')
 while True:
-    pathlib.Path('/home/deploy/worked').write_text(version)
+    if not quiet.exists():
+        pathlib.Path('/home/deploy/worked').write_text(version)
     time.sleep(0.05)
 ";
 
@@ -202,14 +204,16 @@ fn workers() {
     site.sh("systemctl daemon-reload");
     site.add_settings(
         "[[service]]\nunit = \"worker.service\"\nswitch = \"restart\"\nrole = \"worker\"\nsudo = true\n\
-         queue = \"cat /home/deploy/worked 2>/dev/null || echo none\"\n",
+         queue = \"cat /home/deploy/worked 2>/dev/null || echo none\"\nquiet = \"touch /home/deploy/quiet\"\n",
     );
-    for version in ["v1", "v2", "bad"] {
+    for version in ["v1", "v2", "bad", "sick"] {
         let source = site.source(version);
         site.write(&format!("{source}/worker.py"), WORKER);
     }
+    let was_quiet = "test -e /home/deploy/quiet && exit 1; exit 2";
+    site.write_hook("sick", "verify", was_quiet);
     let worked = || {
-        std::thread::sleep(Duration::from_millis(300));
+        site.sh("rm -f /home/deploy/worked; sleep 0.5");
         site.read("/home/deploy/worked")
     };
     site.release("v1").assert_exit(0);
@@ -234,6 +238,12 @@ fn workers() {
         (worked(), site.version()),
         ("v2".to_owned(), "v2".to_owned())
     );
+    // Vetoed while it takes no jobs any more, and before it was switched: it takes them again.
+    site.release("sick")
+        .assert_exit(3)
+        .assert_field("/error/step", "hook_verify")
+        .assert_says("exit code 1");
+    assert_eq!(worked(), "v2");
     assert_eq!(site.instances(), [old]);
     site.outcome(["status"]).assert_exit(0);
     site.outcome(["rollback"]).assert_exit(0);

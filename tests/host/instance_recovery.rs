@@ -19,11 +19,10 @@ pub const CASES: &[Case] = &[
 ];
 
 /// Ends zdd with SIGKILL as soon as its journal has so many lines.
-fn kill_at(site: &Site, version: &str, lines: usize) -> bool {
-    let source = site.source(version);
+fn kill_at(site: &Site, command: &str, lines: usize) -> bool {
     let script = format!(
         "rm -f /tmp/ended; cd {ROOT}
-         (su deploy -c 'exec zdd release {source}' >/tmp/said 2>&1; touch /tmp/ended) &
+         (su deploy -c 'exec zdd {command}' >/tmp/said 2>&1; touch /tmp/ended) &
          while [ ! -e /tmp/ended ]; do
              n=$(wc -l < .zdd/journal.jsonl 2>/dev/null || echo 0)
              if [ \"$n\" -ge {lines} ]; then pkill -KILL -x zdd; break; fi
@@ -39,32 +38,55 @@ fn killed() {
     let load = Load::start(&site);
     let mut number = 1;
     // A whole release writes some forty lines.
-    for lines in (2..60).step_by(2) {
+    let releases = killed_at_each(&site, "release", (2..60).step_by(2), || {
         number += 1;
-        let was_killed = kill_at(&site, &format!("v{number}"), lines);
+        format!("release {}", site.source(&format!("v{number}")))
+    });
+    site.release("last").assert_exit(0);
+    let rollbacks = killed_at_each(&site, "rollback", (2..60).step_by(4), || {
+        "rollback".to_owned()
+    });
+    let figures = load.stop();
+    eprint(&format!(
+        "{releases} releases and {rollbacks} rollbacks killed: {figures}"
+    ));
+    figures.assert_none_failed();
+    assert!(releases > 10 && rollbacks > 3, "too few were killed");
+}
+
+/// Kills one command after the other, each a little later, until one comes to its end. How many
+/// were killed.
+fn killed_at_each(
+    site: &Site,
+    word: &str,
+    lines: impl Iterator<Item = usize>,
+    mut command: impl FnMut() -> String,
+) -> usize {
+    let mut killed = 0;
+    for lines in lines {
+        let was_killed = kill_at(site, &command(), lines);
         if was_killed {
+            killed += 1;
             let status = site.outcome(["status"]);
             status
                 .assert_exit(1)
-                .assert_field("/unfinished/command", "release");
+                .assert_field("/unfinished/command", word);
         }
         site.outcome(["recover", "--wait=30s"]).assert_exit(0);
         let current = site.current();
         assert_eq!(
             site.instances(),
             std::slice::from_ref(&current),
-            "after {lines} lines"
+            "{word} after {lines} lines"
         );
-        assert_eq!(site.enabled_instances(), [current], "after {lines} lines");
+        assert_eq!(site.enabled_instances(), [current], "{word} after {lines}");
         site.outcome(["status"]).assert_exit(0);
         site.assert_tidy();
         if !was_killed {
             break;
         }
     }
-    let figures = load.stop();
-    eprint(&format!("killed {} times: {figures}", number - 1));
-    figures.assert_none_failed();
+    killed
 }
 
 /// Ctrl-C while the new instance is waited for: nobody met it, and nothing of it is left.

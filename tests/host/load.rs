@@ -21,7 +21,7 @@ const SLOW: &str = "slow?ms=300";
 /// Where most sites answer.
 pub const USUAL: &str = "http://127.0.0.1/";
 /// No client asks on for longer, whatever the test forgets.
-const LIMIT: Duration = Duration::from_secs(120);
+const LIMIT: Duration = Duration::from_secs(400);
 
 /// A connection that was closed or reset before the answer; a refused one is not among them.
 const ENDED: [&str; 2] = ["io: Peer disconnected", "io: Connection reset by peer"];
@@ -104,8 +104,13 @@ impl Load {
         self
     }
 
-    /// Ends the load, with the requests in flight answered.
+    /// Ends the load, with the requests in flight answered. Until now every client asked.
     pub fn stop(mut self) -> Figures {
+        let has_ended = |client: &JoinHandle<_>| client.is_finished();
+        assert!(
+            !self.clients.iter().any(has_ended),
+            "a client has ended by itself: the end of the test had no load"
+        );
         self.stop.store(true, Ordering::Relaxed);
         let answers = std::mem::take(&mut self.clients)
             .into_iter()

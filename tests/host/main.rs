@@ -30,6 +30,7 @@ mod instance_check;
 mod instance_kinds;
 mod instance_recovery;
 mod instance_releases;
+mod instance_standby;
 mod load;
 mod machine;
 mod outcome;
@@ -71,6 +72,7 @@ fn main() -> ExitCode {
         instance_kinds::CASES,
         instance_recovery::CASES,
         instance_releases::CASES,
+        instance_standby::CASES,
         proxy::CASES,
         playbook::CASES,
         readmes::CASES,
