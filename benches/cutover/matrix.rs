@@ -67,7 +67,7 @@ pub fn run(server: &'static Server, proxy: &Proxy, options: &Options) -> Row {
         complaints.push(site.complaints_of_the_proxy());
     }
     Row {
-        is_clean: figures.failed() + from_broken == 0 && complaints.is_empty(),
+        is_clean: figures.failed() + from_broken + figures.stale() == 0 && complaints.is_empty(),
         complaints,
         cells: vec![
             server.name.to_owned(),

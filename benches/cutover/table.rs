@@ -29,9 +29,9 @@ pub fn render<'a>(columns: &[&str], rows: impl IntoIterator<Item = &'a Row>) -> 
     table.to_string()
 }
 
-/// For instance `12 ms`.
+/// For instance `12.3 ms`.
 pub fn millis(time: Duration) -> String {
-    format!("{} ms", time.as_millis())
+    format!("{:.1} ms", time.as_secs_f64() * 1e3)
 }
 
 /// For instance `1.2 s`.
