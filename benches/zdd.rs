@@ -33,6 +33,7 @@ fn main() {
         ground.name
     );
     releases(place);
+    rollbacks(place);
     for count in [10, 1_000, 10_000] {
         list(place, count);
     }
@@ -118,6 +119,88 @@ fn release(source: &Utf8Path, root: &Utf8Path) {
     assert!(output.status.success(), "{text}");
     assert_ne!(fs::read_link(site.current_path()).ok(), before, "{text}");
     assert!(site.current_path().join("package-9").is_dir(), "{text}");
+}
+
+/// A server in the release, which answers on the socket it is told.
+const SERVER: &str = "\
+import http.server, os, socketserver
+
+
+class Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
+    pass
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.send_header('Content-Length', '0')
+        self.end_headers()
+
+    def log_message(self, *_):
+        pass
+
+
+Server(os.environ['ZDD_SOCKET'], Handler).serve_forever()
+";
+
+const KEPT: &str = "\
+[[service]]
+start = \"python3 server.py\"
+socket = \"run/app.sock\"
+health = \"/\"
+standby = \"1h\"
+";
+
+/// A rollback to an instance that still runs, until users have it again: the commit.
+fn rollbacks(place: &Utf8Path) {
+    let (source, root) = (place.join("source"), place.join("kept"));
+    for path in [&source, &root] {
+        fs::create_dir(path).unwrap();
+    }
+    fs::write(source.join("server.py"), SERVER).unwrap();
+    fs::write(root.join("zdd.toml"), KEPT).unwrap();
+    let zdd = |words: &[&str]| {
+        let mut command = Command::new(binary());
+        command.args(["--json", "--root", root.as_str()]);
+        let output = command.args(words).current_dir(&root).output().unwrap();
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{text}");
+        serde_json::from_slice::<serde_json::Value>(&output.stdout).unwrap()
+    };
+    let rollback = || {
+        zdd(&["release", source.as_str()]);
+        let began = Instant::now();
+        let outcome = zdd(&["rollback"]);
+        let took = began.elapsed();
+        let steps = outcome["steps"].as_array().unwrap().iter();
+        let until_commit = steps.take_while(|step| step["name"] != "finish");
+        let millis = until_commit.map(|step| step["ms"].as_u64().unwrap()).sum();
+        (Duration::from_millis(millis), took)
+    };
+    zdd(&["release", source.as_str()]);
+    let (until_commit, whole): (Vec<_>, Vec<_>) = (0..ROUNDS).map(|_| rollback()).unzip();
+    println!(
+        "\nrollback within standby: {} ms until users are back; {} ms with the drain of what is left\n",
+        median(until_commit).as_millis(),
+        median(whole).as_millis()
+    );
+    end_all(&root);
+    for path in [&source, &root] {
+        fs::remove_dir_all(path).unwrap();
+    }
+}
+
+/// Ends the servers, whose directories are releases.
+fn end_all(root: &Utf8Path) {
+    for entry in fs::read_dir("/proc").unwrap().flatten() {
+        let is_inside = fs::read_link(entry.path().join("cwd"))
+            .is_ok_and(|directory| directory.starts_with(root.join("releases")));
+        let pid = entry.file_name().to_string_lossy().parse().ok();
+        if let Some(pid) = pid.filter(|_| is_inside) {
+            let pid = nix::unistd::Pid::from_raw(pid);
+            nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL).unwrap();
+        }
+    }
 }
 
 /// `zdd list` from start to finish.
