@@ -230,12 +230,27 @@ pub fn status(pid: u32) -> Look<String> {
 /// that cannot be seen.
 pub fn takes_signal(pid: u32, signal: i32) -> Option<bool> {
     let status = status(pid).seen()?;
-    let bit = 1_u64.checked_shl(u32::try_from(signal).ok()?.checked_sub(1)?)?;
-    let has = |name: &str| {
-        let line = status.lines().find_map(|line| line.strip_prefix(name))?;
-        Some(u64::from_str_radix(line.trim(), 16).ok()? & bit != 0)
-    };
+    let has = |name| names_signal(&status, name, signal);
     Some(has("SigCgt:")? || has("SigBlk:")?)
+}
+
+/// Whether it sleeps, would be woken by this signal, and has none of it left to take. None where
+/// that cannot be seen.
+pub fn awaits_signal(pid: u32, signal: i32) -> Option<bool> {
+    let status = status(pid).seen()?;
+    let state = status
+        .lines()
+        .find_map(|line| line.strip_prefix("State:"))?;
+    let has = |name| names_signal(&status, name, signal);
+    let is_held = has("SigPnd:")? || has("ShdPnd:")? || has("SigBlk:")?;
+    Some(state.trim().starts_with('S') && !is_held)
+}
+
+/// Whether a signal is in one of the sets of a table of state.
+fn names_signal(status: &str, set: &str, signal: i32) -> Option<bool> {
+    let bit = 1_u64.checked_shl(u32::try_from(signal).ok()?.checked_sub(1)?)?;
+    let line = status.lines().find_map(|line| line.strip_prefix(set))?;
+    Some(u64::from_str_radix(line.trim(), 16).ok()? & bit != 0)
 }
 
 /// The name of the user it belongs to, or the number where there is no name.

@@ -102,3 +102,38 @@ fn a_signal_that_is_caught_is_told_from_one_that_is_not() {
     assert_eq!(seen, (Some(true), Some(false)));
     assert_eq!(takes_signal(shell.id(), 15), None);
 }
+
+#[test]
+fn a_signal_is_awaited_by_who_sleeps_and_neither_blocks_it_nor_has_it_to_take() {
+    let script = "import signal, sys\n\
+                  print('ready', flush=True); sys.stdin.readline()\n\
+                  signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGHUP])\n\
+                  print('ready', flush=True); sys.stdin.readline()";
+    let mut python = std::process::Command::new("python3")
+        .args(["-c", script])
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let (mut input, mut output) = (python.stdin.take().unwrap(), python.stdout.take().unwrap());
+    let mut is_ready = || std::io::Read::read_exact(&mut output, &mut [0; 6]).unwrap();
+    let awaits = |signal, expected| {
+        let is_so = (0..500).any(|_| {
+            std::thread::sleep(std::time::Duration::from_millis(5));
+            awaits_signal(python.id(), signal) == Some(expected)
+        });
+        assert!(is_so, "{signal} {expected}");
+    };
+    is_ready();
+    awaits(1, true);
+    std::io::Write::write_all(&mut input, b"\n").unwrap();
+    is_ready();
+    awaits(1, false);
+    awaits(15, true);
+    let pid = Pid::from_raw(python.id().cast_signed());
+    nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGSTOP).unwrap();
+    awaits(15, false);
+    python.kill().unwrap();
+    python.wait().unwrap();
+    assert_eq!(awaits_signal(python.id(), 1), None);
+}

@@ -17,9 +17,9 @@ pub struct Master {
     pub started: Ticks,
 }
 
-/// A worker, told from a later process with the same pid.
+/// A process of a master, told from a later one with the same pid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Worker {
+pub struct Child {
     pid: u32,
     started: Ticks,
 }
@@ -48,20 +48,36 @@ impl Master {
         process::is_alive(self.pid, self.started)
     }
 
-    /// The workers that it has now, those that are shutting down left out.
-    pub fn workers(&self) -> Vec<Worker> {
+    /// Whether it has done all that it was told to. It blocks signals while it works on one, a whole
+    /// reload long, and lets them through where it waits for the next. One that is hidden never
+    /// counts.
+    pub fn is_at_rest(&self) -> bool {
+        process::awaits_signal(self.pid, Signal::SIGHUP as i32).unwrap_or_default()
+    }
+
+    /// The processes that it has started, those that are shutting down too.
+    pub fn children(&self) -> Vec<Child> {
         let all = process::all().into_iter();
         let own = all.filter_map(|pid| process::stat(pid).seen());
-        own.filter(|stat| stat.parent == self.pid && !stat.is_zombie && is_at_work(stat.pid))
-            .map(|stat| Worker {
+        own.filter(|stat| stat.parent == self.pid && !stat.is_zombie)
+            .map(|stat| Child {
                 pid: stat.pid,
                 started: stat.started,
             })
             .collect()
     }
 
-    /// Whether it has workers that it had not before, and none of those any more.
-    pub fn has_renewed(&self, before: &[Worker]) -> bool {
+    /// The workers that it has now, those that are shutting down left out.
+    pub fn workers(&self) -> Vec<Child> {
+        let mut children = self.children();
+        children.retain(|child| is_at_work(child.pid));
+        children
+    }
+
+    /// Whether it has workers that are none of those before, and no others. Where `before` was
+    /// looked at while it was [at rest](Self::is_at_rest), these have the settings that were in
+    /// place then, or later ones: whoever told it to read them.
+    pub fn has_renewed(&self, before: &[Child]) -> bool {
         let now = self.workers();
         !now.is_empty() && now.iter().all(|worker| !before.contains(worker))
     }

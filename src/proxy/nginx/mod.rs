@@ -6,11 +6,12 @@
 mod log;
 mod master;
 mod reads;
+mod reload;
 mod start;
 
 use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use fs_err as fs;
@@ -19,16 +20,12 @@ use crate::error::{Context, Error, Result};
 use crate::host::atomic_file;
 use crate::host::command::{Command, Finished};
 use crate::host::signal::Patience;
-use log::Log;
 
 pub use master::Master;
 pub use reads::Reads;
 
 /// How long a test of the settings may take: names of hosts in them are looked up.
 const TEST_TIMEOUT: Duration = Duration::from_secs(30);
-
-/// How long a reload may take until the workers are new.
-const RELOAD_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How often the workers are looked at.
 const LOOK_INTERVAL: Duration = Duration::from_millis(20);
@@ -122,7 +119,7 @@ impl Nginx<'_> {
     /// and every old one has ended or says that it is shutting down.
     ///
     /// # Errors
-    /// When it does not, within 5 s; with what nginx wrote into its log since.
+    /// When it does not, or takes longer than two minutes; with what nginx wrote into its log since.
     pub fn reload(&self, master: &Master) -> Result<()> {
         let hang_up = || match master.hang_up() {
             Ok(true) => Ok(()),
@@ -137,37 +134,7 @@ impl Nginx<'_> {
     /// # Errors
     /// When it cannot be told, or as [`reload`](Self::reload).
     pub fn reload_by(&self, master: &Master, tell: &dyn Fn() -> Result<()>) -> Result<()> {
-        let mut log = Log::of(master.pid);
-        let before = master.workers();
-        let what = || {
-            format!(
-                "nginx (pid {}) does not use `{}`",
-                master.pid, self.settings
-            )
-        };
-        tell().map_err(|error| Error {
-            what: what(),
-            cause: Some(error.to_string()),
-            ..error
-        })?;
-        let deadline = Instant::now() + RELOAD_TIMEOUT;
-        loop {
-            if !master.is_running() {
-                let error = Error::failed(what()).cause("it ended while it reloaded");
-                return Err(error.tail(log.complaints()));
-            }
-            if master.has_renewed(&before) {
-                return Ok(());
-            }
-            if Instant::now() >= deadline {
-                let limit = RELOAD_TIMEOUT.as_secs();
-                let cause =
-                    format!("it goes on with the workers it had, {limit} s after the signal");
-                let error = Error::failed(what()).cause(cause).tail(log.complaints());
-                return Err(error.hint("see the last lines of its error log"));
-            }
-            std::thread::sleep(LOOK_INTERVAL);
-        }
+        reload::reload(self, master, tell)
     }
 
     /// Starts nginx with what is in place, and waits until it has workers. What it says before it

@@ -122,6 +122,52 @@ fn a_reload_is_proved_by_new_workers_and_one_that_is_not_applied_is_noticed() {
     assert_eq!(answer(port), "four");
 }
 
+/// Settings whose reload takes until somebody reads this log.
+fn slow(text: &str, log: &Utf8Path) -> String {
+    nix::unistd::mkfifo(log.as_std_path(), nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let slow = text.replace("access_log off", &format!("access_log {log}"));
+    assert_ne!(slow, text);
+    slow
+}
+
+fn wait_until(what: &str, condition: impl Fn() -> bool) {
+    let is_met = (0..2000).any(|_| {
+        std::thread::sleep(Duration::from_millis(5));
+        condition()
+    });
+    assert!(is_met, "{what}");
+}
+
+#[test]
+fn the_workers_of_an_earlier_reload_that_was_slow_prove_nothing() {
+    let Some(own) = Own::new() else { return };
+    let port = free_port();
+    let master = own.started(port);
+    let nginx = own.nginx();
+    let old = master.workers();
+    let logs = ["two", "three"].map(|name| own.directory.join(name));
+    nginx
+        .place(slow(&own.text(port, "two"), &logs[0]).as_bytes())
+        .unwrap();
+    assert!(master.hang_up().unwrap());
+    wait_until("it works", || !master.is_at_rest());
+    nginx
+        .place(slow(&own.text(port, "three"), &logs[1]).as_bytes())
+        .unwrap();
+    std::thread::scope(|scope| {
+        let told = scope.spawn(|| nginx.reload(&master).map(|()| answer(port)));
+        // Long enough for who does not wait to be misled.
+        std::thread::sleep(LOOK_INTERVAL * 20);
+        let _first = fs::File::open(&logs[0]).unwrap();
+        wait_until("the earlier one is over", || master.has_renewed(&old));
+        assert_eq!(answer(port), "two");
+        // Longer than a master may go on with its workers that is through with a reload.
+        std::thread::sleep(Duration::from_secs(6));
+        let _second = fs::File::open(&logs[1]).unwrap();
+        assert_eq!(told.join().unwrap().unwrap(), "three");
+    });
+}
+
 #[test]
 fn settings_that_nginx_refuses_are_told_under_their_own_name_and_leave_nothing() {
     let Some(own) = Own::new() else { return };
