@@ -108,7 +108,8 @@ fn told() {
         "    location /dead { proxy_pass http://unix:/var/www/myapp/no.sock; }\n    location / {",
     );
     site.sh("
-        printf 'server { listen 81; access_log off;\\n location / { proxy_pass http://127.0.0.1:9; } }' \
+        printf 'server { listen 81; access_log off;\\n location / { proxy_pass http://127.0.0.1:9; } }\\n
+            server { listen 82; server_name myapp; return 301 https://$host$request_uri; }' \
             > /etc/nginx/conf.d/other.conf
         systemctl restart nginx
     ");
@@ -137,7 +138,9 @@ fn told() {
     );
     assert!(line.ends_with(": GET /dead"), "{line}");
     let answers = of(&outcome, "/var/log/nginx/access.log");
-    assert_eq!(answers["count"], 1, "{outcome}");
+    assert_eq!(answers["count"], 1, "beside who only redirects: {outcome}");
+    let answer = answers["lines"][0].as_str().unwrap_or_default();
+    assert!(answer.ends_with(" 502: GET /dead"), "{answer}");
     outcome.assert_says("3 new errors since the switch");
     assert!(!outcome.says("s3cret"), "{outcome}");
     site.outcome(["show"]).assert_says("no card");

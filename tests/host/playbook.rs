@@ -36,7 +36,11 @@ fn playbook() {
         last
     };
     paste("The server");
-    paste("The first release");
+    let released = paste("The first release");
+    assert!(
+        !released.to_string().contains("not seen there"),
+        "{released}"
+    );
     let first = current(&host);
     spare_time(&host, &first);
 
@@ -47,6 +51,8 @@ fn playbook() {
     let second = current(&host);
     assert!(released.stdout.contains("migrated=0002"), "{released}");
     assert!(released.stderr.contains("jobs wait; after: "), "{released}");
+    let show = outcome(&host, &["show"]);
+    show.assert_field("/complaints", serde_json::json!([]));
     assert!(
         report(&host, "before").ends_with(&first),
         "by the worker that began it"

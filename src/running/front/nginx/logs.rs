@@ -11,6 +11,18 @@ use crate::running::front::settings::Directive;
 /// Where Debian, Fedora and the packages of nginx write when nothing else is said.
 const DEFAULT_ERROR_LOG: &str = "/var/log/nginx/error.log";
 
+/// Directives that make a server answer with 503, or with what a program decides.
+const UNSURE: [&str; 5] = [
+    "limit_req",
+    "limit_conn",
+    "passenger_enabled",
+    "perl",
+    "js_content",
+];
+
+/// What is told of an access log.
+const STATUSES: [&str; 3] = ["502", "503", "504"];
+
 /// A file that nginx writes about a site.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Log {
@@ -45,6 +57,7 @@ impl Names {
 struct Level<'a> {
     error: Option<&'a Directive>,
     access: Option<&'a Directive>,
+    is_unsure: bool,
 }
 
 /// The logs of the servers that pass requests to a site, or hand out its files. None where no
@@ -62,14 +75,17 @@ pub fn logs(tree: &Tree, names: &Names) -> Vec<Log> {
     let mut files: BTreeMap<Utf8PathBuf, Vec<String>> = BTreeMap::new();
     let (ours, others): (Vec<_>, Vec<_>) =
         servers.into_iter().partition(|(server, _)| is_ours(server));
-    let of_others: Vec<_> = others
-        .iter()
-        .flat_map(|(server, level)| written_by(server, *level))
-        .collect();
+    let is_shared = |path: &Utf8Path, is_error_log: bool| {
+        let writes = |(server, level): &(&Directive, Level<'_>)| {
+            let mut files = written_by(server, *level).into_iter();
+            files.any(|(other, _)| other == path)
+                && (is_error_log || level.is_unsure || may_fail(server))
+        };
+        others.iter().any(writes)
+    };
     for (server, level) in ours {
         for (path, is_error_log) in written_by(server, level) {
-            let is_shared = of_others.iter().any(|(other, _)| *other == path);
-            match (is_shared, is_error_log) {
+            match (is_shared(&path, is_error_log), is_error_log) {
                 (false, _) => drop(files.entry(path).or_default()),
                 // An access log does not say which server wrote a line.
                 (true, false) => {}
@@ -119,6 +135,21 @@ pub(super) fn is_about(server: &Directive, names: &Names, upstreams: &[&str]) ->
     })
 }
 
+/// Whether a server may answer with what is told of an access log. One that only leads elsewhere, as
+/// from http to https, or hands out files, never does.
+fn may_fail(server: &Directive) -> bool {
+    let is_status = |word: &String| STATUSES.contains(&word.trim_start_matches('='));
+    server.all().into_iter().any(|it| {
+        let name = it.name();
+        let asks = name.ends_with("_pass") || name.contains("_by_lua");
+        asks || is_unsure(it) || it.arguments().iter().any(is_status)
+    })
+}
+
+fn is_unsure(directive: &Directive) -> bool {
+    UNSURE.contains(&directive.name())
+}
+
 /// The files that a server writes to, and whether each is an error log.
 fn written_by(server: &Directive, outer: Level<'_>) -> Vec<(Utf8PathBuf, bool)> {
     let level = outer.within(&server.block);
@@ -138,6 +169,7 @@ impl<'a> Level<'a> {
         Level {
             error: last("error_log").or(self.error),
             access: last("access_log").or(self.access),
+            is_unsure: self.is_unsure || block.iter().any(is_unsure),
         }
     }
 
@@ -211,9 +243,46 @@ mod tests {
     fn of_a_log_that_others_write_too_only_lines_about_this_server_count() {
         let text = "http { access_log /l/access.log; \
                     server { server_name a.example b; location / { proxy_pass http://127.0.0.1:8000; } } \
-                    server { server_name other; root /var/www/html; } }";
+                    server { server_name other; location / { proxy_pass http://127.0.0.1:9000; } } }";
         let marks = vec![", server: a.example,".to_owned()];
         assert_eq!(found(text), [(DEFAULT_ERROR_LOG.to_owned(), marks)]);
+    }
+
+    /// Whether an access log is read that this server writes to as well.
+    fn is_read_beside(server: &str) -> bool {
+        let text = format!(
+            "http {{ access_log /l/access.log; limit_req_zone $binary_remote_addr zone=a:1m rate=1r/s; \
+             server {{ listen 443 ssl; server_name a; \
+               location / {{ proxy_pass http://127.0.0.1:8000; }} }} {server} }}"
+        );
+        let is_there = |text: &str| found(text).contains(&own("/l/access.log"));
+        let limited = text.replace("rate=1r/s; ", "rate=1r/s; limit_req zone=a; ");
+        assert!(!is_there(&limited), "all may answer with 503: {server}");
+        is_there(&text)
+    }
+
+    #[test]
+    fn an_access_log_is_read_that_others_write_who_never_fail_so() {
+        for server in [
+            "server { listen 80; server_name a; return 301 https://$host$request_uri; }",
+            "server { if ($host = a) { return 301 https://$host$request_uri; } \
+             listen 80; server_name a; return 404; }",
+            "server { location /.well-known/acme-challenge/ { root /var/www/acme; } \
+             location / { return 301 https://a$request_uri; } }",
+            "server { listen 80 default_server; root /var/www/html; \
+             location / { try_files $uri $uri/ =404; } }",
+        ] {
+            assert!(is_read_beside(server), "{server}");
+        }
+        for server in [
+            "server { location / { proxy_pass http://127.0.0.1:9000; } }",
+            "server { location / { content_by_lua_block { x; } } }",
+            "server { listen 80 default_server; return 503; }",
+            "server { root /srv/b; location / { try_files $uri =503; } }",
+            "server { root /srv/b; limit_conn b 1; }",
+        ] {
+            assert!(!is_read_beside(server), "{server}");
+        }
     }
 
     #[test]
