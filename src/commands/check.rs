@@ -10,6 +10,7 @@ mod instances;
 mod rights;
 mod targets;
 mod unnamed;
+mod workers;
 
 use super::Context;
 use crate::config::schema::{Kind, Service};
@@ -78,6 +79,7 @@ pub fn run(context: &Context<'_>) -> Result<ExitCode> {
         }
     }
     findings.extend(instances::traps(context)?);
+    findings.extend(workers::traps(context));
     findings.extend(unnamed::traps(context));
     findings.extend(assets::traps(context));
     findings.extend(targets::traps(context));

@@ -17,6 +17,8 @@ pub struct UnitFacts {
     pub working_directory: Option<Utf8PathBuf>,
     /// Its `Environment`, `KEY=value`.
     pub environment: Vec<String>,
+    /// The files that more of its environment is read from.
+    pub environment_files: Vec<Utf8PathBuf>,
     /// Whether it says how to reload.
     pub can_reload: bool,
     /// Whether its files changed since systemd read them.

@@ -15,6 +15,7 @@ pub mod instance;
 pub mod living;
 pub mod node;
 pub mod target;
+pub mod workers;
 
 /// How bad it is, the worst first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -159,26 +160,18 @@ impl View<'_> {
     }
 
     fn single_worker(&self) -> Option<Trap> {
-        let words = &self.facts.start_words;
-        let count = option(words, &["--workers", "-w"]);
-        let mut own = ["GUNICORN_CMD_ARGS", "WEB_CONCURRENCY"].into_iter();
-        let text = self.settings_text();
-        let is_told = own.any(|name| self.facts.variable(name).is_some())
-            || ["workers", "threads", "worker_class"]
-                .iter()
-                .any(|key| text.contains(key));
-        let has_threads = option(words, &["--threads", "-k", "--worker-class"]).is_some();
-        let is_alone = count.map_or(!is_told, |count| count == "1") && !has_threads;
-        let is_gunicorn = Server::of(words) == Some(Server::Gunicorn);
-        (is_gunicorn && is_alone).then(|| {
-            self.trap(
-                Level::Note,
-                "it has one worker: while that works on a request, nobody else is answered, a health \
-                 check neither"
-                    .to_owned(),
-                "add to its command line: --workers 3".to_owned(),
-            )
-        })
+        self.single_worker_in(self.facts.working_directory.as_deref())
+    }
+
+    /// The same, where it finds its files of settings in another directory.
+    fn single_worker_in(&self, directory: Option<&Utf8Path>) -> Option<Trap> {
+        let (what, change) = workers::single(&workers::Start {
+            words: &self.facts.start_words,
+            environment: &self.facts.environment,
+            environment_files: &self.facts.environment_files,
+            directory,
+        })?;
+        Some(self.trap(Level::Note, what, change))
     }
 
     /// The texts of the server's own files of settings.

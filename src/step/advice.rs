@@ -53,6 +53,7 @@ pub fn unit_facts(service: &Service, state: &UnitState) -> UnitFacts {
         start_words: state.argv.clone(),
         working_directory: state.working_directory.clone(),
         environment: state.environment.clone(),
+        environment_files: state.environment_files.clone(),
         can_reload: state.can_reload,
         needs_daemon_reload: state.needs_daemon_reload,
         is_reloaded: service.switch == SwitchWay::Reload,

@@ -251,6 +251,12 @@ fn plain_user() {
     site.release("v1").assert_exit(0);
     let load = users(&site);
     let first = site.current();
+    let file = format!("{CONF_DIR}/hc-{first}.conf");
+    let one_worker = "`hc`: it has one worker";
+    assert!(!site.outcome(["check"]).says(one_worker));
+    site.sh(&format!("sed -i 's/--workers 3/--workers 1/' {file}"));
+    site.outcome(["check"]).assert_says(one_worker);
+    site.sh(&format!("sed -i 's/--workers 1/--workers 3/' {file}"));
     site.release("v2")
         .assert_exit(0)
         .assert_field("/running/0/verdict", "proved");

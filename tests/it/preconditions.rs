@@ -132,3 +132,22 @@ fn a_site_that_everybody_can_write_is_refused() {
     site.releasing("v1").run().exits(1).says("chmod o-w");
     assert_eq!(site.directories(), Vec::<String>::new());
 }
+
+#[test]
+fn a_server_with_one_worker_that_zdd_starts_is_noted_once_there_is_a_release() {
+    let start = |words: &str| format!("[[service]]\nname = \"web\"\nstart = \"{words}\"\n");
+    let site = Site::new("");
+    site.settings(&start("python3 -m gunicorn app:app"));
+    let noted = || findings(&site, "`web`: it has one worker");
+    assert_eq!(noted(), Vec::<String>::new(), "its settings are not there");
+    site.settings("");
+    site.release("v1");
+    site.settings(&start("python3 -m gunicorn app:app"));
+    assert_eq!(noted(), ["add to its command line: --workers 3"]);
+    site.settings(&start("python3 -m gunicorn --threads 8 app:app"));
+    assert_eq!(noted(), Vec::<String>::new());
+    fs::write(site.root.join("env"), "WEB_CONCURRENCY=3\n").unwrap();
+    let told = start("python3 -m gunicorn app:app");
+    site.settings(&format!("env_file = \"env\"\n{told}"));
+    assert_eq!(noted(), Vec::<String>::new());
+}

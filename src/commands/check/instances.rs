@@ -71,7 +71,6 @@ fn facts(instance: &Instance, state: &UnitState) -> InstanceFacts {
     InstanceFacts {
         unit: advice::unit_facts(service, state),
         release: instance.release.to_string(),
-        environment_files: state.environment_files.clone(),
         socket: instance.socket_path(),
         drain: service.drain.duration(),
         kill_mode: state.kill_mode.clone(),

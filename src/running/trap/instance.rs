@@ -31,8 +31,6 @@ pub struct InstanceFacts {
     pub unit: UnitFacts,
     /// The release whose instance it is, which systemd has put in place of `%i`.
     pub release: String,
-    /// The files that its environment is read from.
-    pub environment_files: Vec<Utf8PathBuf>,
     /// Where it listens, where a socket is named.
     pub socket: Option<Utf8PathBuf>,
     /// How long zdd waits before it stops it.
@@ -77,6 +75,7 @@ pub fn predict(facts: &InstanceFacts, paths: &Paths) -> Vec<Trap> {
     traps.extend(template.no_restart());
     traps.extend(template.no_install());
     traps.extend(template.hidden());
+    traps.extend(template.single_worker());
     traps
 }
 
@@ -258,15 +257,24 @@ impl Template<'_> {
         Some(self.view.trap(Level::Warning, what, line.to_owned()))
     }
 
+    fn single_worker(&self) -> Option<Trap> {
+        self.view.single_worker_in(self.live_directory().as_deref())
+    }
+
+    /// Where it works, as the live release has it: its own is not there yet.
+    fn live_directory(&self) -> Option<Utf8PathBuf> {
+        let own = self.paths.releases_dir.join(&self.facts.release);
+        let directory = self.facts.unit.working_directory.as_deref();
+        directory.map(|directory| match directory.strip_prefix(&own) {
+            Ok(rest) => self.paths.current_path.join(rest),
+            Err(_) => directory.to_owned(),
+        })
+    }
+
     /// The value of a key in the server's own file of settings, as the live release has it.
     fn in_settings_file(&self, key: &str) -> Option<String> {
         let unit = &self.facts.unit;
-        let own = self.paths.releases_dir.join(&self.facts.release);
-        let directory = unit.working_directory.as_deref();
-        let live = directory.map(|directory| match directory.strip_prefix(&own) {
-            Ok(rest) => self.paths.current_path.join(rest),
-            Err(_) => directory.to_owned(),
-        });
+        let live = self.live_directory();
         let settings = preload::Settings {
             words: &unit.start_words,
             gunicorn_args: unit.variable("GUNICORN_CMD_ARGS"),

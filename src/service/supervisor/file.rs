@@ -70,14 +70,8 @@ pub(super) fn check(text: &str, program: &str) -> Result<()> {
         let what = format!("the file of `{program}` has no section");
         return Err(Error::failed(what).hint("begin it with `[program:{{ program }}]`"));
     }
-    let value = |key: &str| {
-        lines().find_map(|line| {
-            let (name, value) = line.split_once(['=', ':'])?;
-            let value = value.split(" ;").next().unwrap_or_default();
-            (name.trim() == key).then(|| value.trim().to_owned())
-        })
-    };
-    let autostart = value("autostart").unwrap_or_default().to_ascii_lowercase();
+    let autostart = value(text, "autostart").unwrap_or_default();
+    let autostart = autostart.to_ascii_lowercase();
     if ["false", "no", "off", "0"].contains(&autostart.as_str()) {
         let what = format!("`{program}` would not come back after a reboot");
         return Err(Error::failed(what)
@@ -85,6 +79,19 @@ pub(super) fn check(text: &str, program: &str) -> Result<()> {
             .hint("write `autostart=true`: zdd removes the file of a release that is left"));
     }
     Ok(())
+}
+
+/// The value of a key, in one line: lines that begin with a blank go on with the one before.
+pub(super) fn value(text: &str, key: &str) -> Option<String> {
+    let mut lines = text.lines().skip_while(|line| {
+        let name = line.split(['=', ':']).next().unwrap_or_default();
+        name.trim() != key
+    });
+    let (_, first) = lines.next()?.split_once(['=', ':'])?;
+    let is_more = |line: &&str| line.starts_with([' ', '\t']) && !line.trim().is_empty();
+    let parts = std::iter::once(first).chain(lines.take_while(is_more));
+    let parts = parts.map(|part| part.split(" ;").next().unwrap_or_default().trim());
+    Some(parts.collect::<Vec<_>>().join(" "))
 }
 
 #[cfg(test)]
@@ -114,6 +121,16 @@ mod tests {
         assert!(belongs_to(&text, "/srv".into()));
         assert!(!belongs_to(&text, "/srv/other".into()));
         assert!(!belongs_to("[program:hc]\n", "/srv".into()));
+    }
+
+    #[test]
+    fn a_value_goes_on_in_lines_that_begin_with_a_blank() {
+        let text =
+            "[program:a]\ncommand = /a/gunicorn a:a ; it\n    --workers 1\n\tb\nautostart: no\n";
+        let found = |key| value(text, key);
+        assert_eq!(found("command").unwrap(), "/a/gunicorn a:a --workers 1 b");
+        assert_eq!(found("autostart").unwrap(), "no");
+        assert_eq!(found("user"), None);
     }
 
     #[test]

@@ -99,6 +99,12 @@ impl Program {
         self.file_path().exists()
     }
 
+    /// The value of a key in its file.
+    pub fn value(&self, key: &str) -> Option<String> {
+        let text = fs::read_to_string(self.file_path()).ok()?;
+        file::value(&text, key)
+    }
+
     /// Whether its file was written for another site: two sites may use one name.
     pub fn is_of_another_site(&self, root: &camino::Utf8Path) -> bool {
         let text = fs::read_to_string(self.file_path());

@@ -23,7 +23,7 @@ impl Template<'_> {
             let what = format!("`{word}` names one release, so that every instance would run it");
             return Some(self.view.trap(Level::Error, what, self.own_lines()));
         }
-        let files = self.facts.environment_files.iter().map(|it| it.as_str());
+        let files = unit.environment_files.iter().map(|it| it.as_str());
         let variables = unit.environment.iter().map(String::as_str);
         let names_it = |word: &str| word.contains(&self.facts.release);
         if words.any(names_it) || files.chain(variables).any(names_it) {

@@ -254,3 +254,25 @@ fn a_group_that_hides_the_processes_is_said() {
     let found = trap(|facts| facts.foreign_group = Some("www-data".to_owned()));
     assert!(found.what.contains("`Group=www-data`"), "{}", found.what);
 }
+
+#[test]
+fn one_worker_is_noted_by_the_settings_that_the_live_release_has() {
+    let site = tempfile::tempdir().unwrap();
+    let root = Utf8Path::from_path(site.path()).unwrap();
+    fs_err::create_dir(root.join("current")).unwrap();
+    let paths = Paths {
+        current_path: root.join("current"),
+        releases_dir: root.join("releases"),
+    };
+    let mut facts = good();
+    facts.unit.working_directory = Some(root.join("releases/20260101000000"));
+    let traps = predict(&facts, &paths);
+    let note = traps.iter().find(|trap| trap.level == Level::Note).unwrap();
+    assert!(
+        note.what.starts_with("`app@.service`: it has one worker"),
+        "{note:?}"
+    );
+    assert_eq!(note.change, "add to its command line: --workers 3");
+    fs_err::write(root.join("current/gunicorn.conf.py"), "workers = 3\n").unwrap();
+    assert_eq!(predict(&facts, &paths), []);
+}
