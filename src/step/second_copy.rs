@@ -1,5 +1,5 @@
-//! Room in memory for two releases at a time: what has copies of its own runs twice for a while,
-//! and a host without room for that ends one of them, or the database.
+//! Room in memory for two releases at a time: what has copies of its own runs twice for a while, and
+//! so does what a dry boot tries; a host without room for that ends one of them, or the database.
 
 use super::instance::{Instance, Runner};
 use crate::config::Config;
@@ -9,7 +9,8 @@ use crate::host::memory;
 use crate::report::time::bytes;
 use crate::site::{ReleaseId, Site};
 
-/// What a second copy of each web service needs, by the size of the one that runs.
+/// What runs a second time, and needs as much as what runs now.
+#[derive(Default)]
 struct Need {
     names: Vec<String>,
     bytes: u64,
@@ -29,27 +30,44 @@ pub fn finding(
     let Some((live, then)) = living.filter(|_| config.require.free_memory.is_none()) else {
         return Ok(None);
     };
-    let mut need = Need {
-        names: Vec::new(),
-        bytes: 0,
-    };
+    let mut copies = Need::default();
+    let mut needs = Vec::new();
     for (place, service) in config.service.iter().enumerate() {
-        let is_copied = service.has_instances() && service.role == Role::Web;
         // One that is kept for a rollback runs already.
         let is_there = || Instance::new(site, release, place, service).is_running();
-        if !is_copied || is_there().unwrap_or_default() {
+        let is_copied = service.has_instances() && service.role == Role::Web;
+        let is_new = is_copied && !is_there().unwrap_or_default();
+        if !is_new && service.dry_boot.is_none() {
             continue;
         }
-        let Some(at) = Service::counterpart(&config.service, place, then) else {
+        let Some(at) = measure(&config.service, place, then) else {
             continue;
         };
         let old = Instance::new(site, live, at, &then[at]);
-        if let Some(size) = size_of(&old) {
-            need.names.push(old.name());
-            need.bytes += size;
+        let Some(size) = size_of(&old) else { continue };
+        if is_new {
+            copies.add(old.name(), size);
+        } else {
+            // A dry boot is over before the next one, or a copy, begins.
+            let mut need = Need::default();
+            need.add(old.name(), size);
+            needs.push(need);
         }
     }
-    Ok(need.unmet(memory::available()?, memory::free_swap()?))
+    needs.push(copies);
+    let most = needs.into_iter().max_by_key(|need| need.bytes);
+    let (available, swap) = (memory::available()?, memory::free_swap()?);
+    Ok(most.and_then(|need| need.unmet(available, swap)))
+}
+
+/// The place of the service that tells how much another one takes: the same one, or, where the site
+/// changes its kind, the only one for the web.
+fn measure(all: &[Service], place: usize, then: &[Service]) -> Option<usize> {
+    let is_web = |service: &&Service| service.role == Role::Web;
+    let is_only = |of: &[Service]| of.iter().filter(is_web).count() == 1;
+    let is_alike = is_web(&&all[place]) && is_only(all) && is_only(then);
+    let only = then.iter().position(|it| is_alike && is_web(&it));
+    Service::counterpart(all, place, then).or(only)
 }
 
 /// The memory of a copy that runs.
@@ -64,6 +82,11 @@ fn size_of(instance: &Instance) -> Option<u64> {
 }
 
 impl Need {
+    fn add(&mut self, name: String, bytes: u64) {
+        self.names.push(name);
+        self.bytes += bytes;
+    }
+
     fn unmet(&self, available: u64, swap: u64) -> Option<Finding> {
         if self.bytes <= available + swap {
             return None;
@@ -92,6 +115,26 @@ impl Need {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn unit(name: &str, role: Role) -> Service {
+        Service {
+            unit: Some(name.to_owned()),
+            role,
+            ..Service::default()
+        }
+    }
+
+    #[test]
+    fn another_kind_of_service_needs_as_much_as_the_one_before() {
+        let worker = unit("jobs.service", Role::Worker);
+        let plain = unit("app.service", Role::Web);
+        let template = unit("app@.service", Role::Web);
+        let (then, all) = ([plain.clone(), worker.clone()], [worker, template.clone()]);
+        assert_eq!(measure(&all, 1, &then), Some(0));
+        assert_eq!(measure(&all, 0, &then), Some(1));
+        let two = [plain, unit("api.service", Role::Web)];
+        assert_eq!(measure(&[template], 0, &two), None);
+    }
 
     #[test]
     fn a_copy_that_does_not_fit_is_told_with_the_figures_and_the_way_round() {

@@ -73,6 +73,11 @@ fn dry_boot() {
     figures.assert_only("v2", ..);
     site.release("v4").assert_exit(0);
     assert_eq!(site.version(), "v4");
+    site.have_little_memory();
+    site.release("v2")
+        .assert_exit(1)
+        .assert_says("a release runs two copies for a while: `gunicorn.service` has ");
+    assert_eq!(site.version(), "v4");
     let left = site
         .program(["pgrep", "-af", "gunicorn app:app --bind"])
         .run();

@@ -58,6 +58,16 @@ impl Host {
         self.program(["sh", "-euc", line]).succeed()
     }
 
+    /// Lets it have no room for another copy of anything, as far as the kernel's own words go,
+    /// until `umount /proc/meminfo`.
+    pub fn have_little_memory(&self) {
+        self.sh("
+            sed 's/^MemAvailable:.*/MemAvailable: 1024 kB/; s/^SwapFree:.*/SwapFree: 512 kB/' \
+                /proc/meminfo > /opt/meminfo
+            mount --bind /opt/meminfo /proc/meminfo
+        ");
+    }
+
     /// Writes a file and the directories above it, as root.
     pub fn write(&self, path: &str, text: &str) {
         let mut nsenter = Command::new("nsenter")

@@ -127,13 +127,9 @@ fn unit() {
     memory(&site);
 }
 
-/// A host on which a second copy has no room, as far as the kernel's own words go.
+/// A host on which a second copy has no room.
 fn memory(site: &Site) {
-    site.sh("
-        sed 's/^MemAvailable:.*/MemAvailable: 1024 kB/; s/^SwapFree:.*/SwapFree: 512 kB/' \
-            /proc/meminfo > /opt/meminfo
-        mount --bind /opt/meminfo /proc/meminfo
-    ");
+    site.have_little_memory();
     first(site, "error", "a release runs two copies for a while");
     let refused = site.release("v2");
     refused

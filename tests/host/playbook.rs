@@ -60,6 +60,8 @@ fn playbook() {
     order_report(&host, "after", 0);
     assert!(report(&host, "after").ends_with(&second), "{second} runs");
 
+    refused_for_memory(&host, "free memory");
+
     // It takes five seconds to end when it is to finish what it does.
     host.sh(
         "sed -i 's/^KillMode=mixed/KillSignal=SIGQUIT/' /etc/systemd/system/playbook-worker.service
@@ -86,6 +88,11 @@ fn playbook() {
     let instance = format!("playbook@.service runs {} (proved)", current(&host));
     assert!(status.contains(&instance), "{status}");
     host.sh("! systemctl is-active --quiet playbook.service");
+    let copies = format!(
+        "a release runs two copies for a while: `playbook@{}",
+        current(&host)
+    );
+    refused_for_memory(&host, &copies);
     order_report(&host, "last", 0);
     assert!(report(&host, "last").ends_with(&current(&host)));
     outcome(&host, &["rollback"])
@@ -127,6 +134,13 @@ fn bad_behind_the_proxy(host: &Host) -> Outcome {
          chown -R deploy: .",
     );
     outcome(host, &["release", "/home/deploy/worse"])
+}
+
+/// Where the host has no room for what runs a second time.
+fn refused_for_memory(host: &Host, says: &str) {
+    host.have_little_memory();
+    outcome(host, &["check"]).assert_exit(1).assert_says(says);
+    host.sh("umount /proc/meminfo");
 }
 
 /// A migration after which older code cannot go on.
