@@ -123,10 +123,11 @@ pub fn stays_up(
     }
 }
 
-/// Ends the copy of the release that is taken back, and starts the old one again.
+/// Ends the copy of the release that is taken back, and starts the old one again, which must then
+/// stay up: what was migrated meanwhile may be too new for it.
 ///
 /// # Errors
-/// When the new one does not end, or the old one does not start.
+/// When the new one does not end, or the old one ran before and does not now.
 pub fn give_back(stage: &mut Stage<'_>, place: usize) -> Result<()> {
     let new = Instance::of_mission(stage, place);
     end(stage, &new)?;
@@ -134,9 +135,21 @@ pub fn give_back(stage: &mut Stage<'_>, place: usize) -> Result<()> {
         return Ok(());
     };
     end(stage, &old)?;
-    instance::start_again(stage, &old)?;
-    stage.report.finished("Started", &old.name(), None);
+    let started = instance::start_worker_again(stage, &old);
+    match started {
+        Ok(()) => stage.report.finished("Started", &old.name(), None),
+        Err(error) if ran_before(stage, place) => return Err(error),
+        Err(error) => {
+            let text = format!("{}: {error}; it did not run before either", old.name());
+            stage.report.warning(&text);
+        }
+    }
     Ok(())
+}
+
+fn ran_before(stage: &Stage<'_>, place: usize) -> bool {
+    let before = stage.mission.services_before.get(place);
+    before.is_some_and(|before| before.observation.is_some())
 }
 
 fn end(stage: &Stage<'_>, copy: &Instance) -> Result<()> {

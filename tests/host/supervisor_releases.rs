@@ -12,6 +12,7 @@ use crate::outcome::Outcome;
 pub const CASES: &[Case] = &[
     ("supervisor::django_loses_no_request", lose_no_request),
     ("supervisor::a_job_with_children_runs_once", children),
+    ("supervisor::a_job_that_cannot_come_back_is_said", lost_job),
     ("supervisor::killed_and_rebooted", killed_and_rebooted),
     ("supervisor::as_a_plain_user_with_sudo", plain_user),
     ("supervisor::what_stands_against_it_is_found", obstacles),
@@ -175,6 +176,27 @@ fn children() {
     wrap("v4");
     let outcome = site.release("v4");
     outcome.assert_exit(0).assert_says("stopasgroup=true");
+}
+
+/// What the new release did to the data lets neither job start.
+fn lost_job() {
+    let site = Django::serving("v1");
+    let before = site.current();
+    let lock = format!("{ROOT}/shared/db/alerts.lock");
+    let hook = format!("{}/hooks/verify", site.source("v2"));
+    let lines = format!("#!/bin/sh\nrm -rf {lock} && mkdir {lock}\n");
+    site.write(&hook, &lines);
+    site.sh(&format!("chmod 0755 {hook}"));
+    site.release("v2")
+        .assert_exit(4)
+        .assert_field("/error/step", "switch_workers")
+        .assert_says("IsADirectoryError")
+        .assert_says(&format!("hc-alerts-{before}"));
+    assert_eq!(site.version(), "v1");
+    site.sh(&format!("rmdir {lock}"));
+    site.outcome(["recover"]).assert_exit(0);
+    site.assert_only_current_runs();
+    assert_eq!(site.current(), before);
 }
 
 fn killed_and_rebooted() {

@@ -191,6 +191,34 @@ fn of_a_worker_one_copy_runs_at_a_time_and_the_old_one_comes_back() {
     assert_eq!(log.lines().collect::<Vec<_>>(), expected);
 }
 
+/// The migration of the release that failed may be too new for the worker that ran before.
+#[test]
+fn a_worker_that_cannot_come_back_is_said() {
+    let site = Site::new("[[service]]\nstart = \"/bin/sh worker.sh\"\nrole = \"worker\"\n");
+    let migrated = site.root.join("shared/migrated");
+    std::fs::create_dir(site.root.join("shared")).unwrap();
+    site.file(
+        "worker.sh",
+        "[ ! -e \"$ZDD_SHARED_PATH/migrated\" ] || { echo unknown column; exit 7; }\nexec sleep 600\n",
+    );
+    site.release("v1");
+    site.hook("migrate", "touch \"$ZDD_SHARED_PATH/migrated\"");
+    let worse = site.releasing("v2").run().exits(4).says("unknown column");
+    assert_eq!(worse.json()["outcome"], "rollback_failed", "{worse}");
+    assert_eq!(versions(&site), [""; 0]);
+    assert_eq!(site.version().as_deref(), Some("v1"));
+    std::fs::remove_file(&migrated).unwrap();
+    site.zdd("recover").run().exits(0);
+    assert_eq!(versions(&site), ["v1"]);
+
+    // One that did not run before is not missed.
+    processes::end_inside(&site.root);
+    site.releasing("v2")
+        .run()
+        .exits(3)
+        .says("it did not run before either");
+}
+
 /// What was interrupted may need a human; the site does not have to be down until one comes.
 #[test]
 fn a_boot_starts_what_is_live_even_where_nothing_can_be_recovered() {

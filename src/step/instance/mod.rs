@@ -28,7 +28,7 @@ use crate::site::{ReleaseId, Site, instance};
 pub use own_process::Variables;
 pub use retire::{disable, drain_and_stop, retire, stop_at_once, stop_soon};
 pub use runner::Runner;
-pub use start::{await_answer, start_again};
+pub use start::{await_answer, start_again, start_worker_again};
 
 /// Pause between two tries to start what a boot is starting, too.
 const RETRY_INTERVAL: Duration = Duration::from_millis(500);

@@ -45,10 +45,7 @@ pub(super) fn run(stage: &mut Stage<'_>, instance: &Instance) -> Result<()> {
         .begin(stage, begun)
         .and_then(|()| match instance.service.role {
             Role::Web => await_answer(stage, instance),
-            Role::Worker => {
-                let mut watch = Watch::of(instance)?;
-                worker::stays_up(stage, &name, &mut || watch.death())
-            }
+            Role::Worker => await_stay(stage, instance),
         })
         .and_then(|()| await_running(stage, instance))
         .map_err(|error| with_last_lines(error, instance, since))?;
@@ -65,6 +62,12 @@ pub(super) fn run(stage: &mut Stage<'_>, instance: &Instance) -> Result<()> {
         Kind::Unit => Ok(()),
         _ => prove::prove(stage, instance.place),
     }
+}
+
+/// Waits until a worker has run for a moment: it answers nobody.
+fn await_stay(stage: &Stage<'_>, instance: &Instance) -> Result<()> {
+    let mut watch = Watch::of(instance)?;
+    worker::stays_up(stage, &instance.name(), &mut || watch.death())
 }
 
 /// Supervisor calls a program running when it has stayed up for its `startsecs`; a daemon has named
@@ -94,7 +97,7 @@ fn await_running(stage: &Stage<'_>, instance: &Instance) -> Result<()> {
     }
 }
 
-/// Starts it once more, as it was: the way back waits for no answer.
+/// Starts it once more, as it was. It need not run when this returns.
 ///
 /// # Errors
 /// When it does not start.
@@ -104,6 +107,18 @@ pub fn start_again(stage: &Stage<'_>, instance: &Instance) -> Result<()> {
         was_enabled: false,
     };
     instance.begin(stage, begun)
+}
+
+/// Starts a worker once more, as it was, and waits until it stays up.
+///
+/// # Errors
+/// When it does not start, or ends at once; its last lines are with the error.
+pub fn start_worker_again(stage: &Stage<'_>, instance: &Instance) -> Result<()> {
+    let since = Ticks::now();
+    start_again(stage, instance)
+        .and_then(|()| await_stay(stage, instance))
+        .and_then(|()| await_running(stage, instance))
+        .map_err(|error| with_last_lines(error, instance, since))
 }
 
 /// Waits until it listens, then until it answers, within its `switch_timeout` as a whole.
