@@ -109,12 +109,41 @@ impl ProgramWatch {
         if !state.is_up() {
             return Some(state.in_words());
         }
-        let pids = state.pids();
-        if self.pids.is_empty() {
-            self.pids = pids;
-        } else if self.pids != pids {
+        self.take(state.pids())
+    }
+
+    /// Supervisor names a process once it has run for `startsecs`: of several, one after the other.
+    fn take(&mut self, pids: Vec<u32>) -> Option<String> {
+        let is_gone = |pid: &u32| !pids.contains(pid);
+        if self.pids.iter().any(is_gone) {
             return Some("it ended, and supervisor started it again".to_owned());
         }
+        self.pids = pids;
         None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::schema::Service;
+
+    #[test]
+    fn a_process_that_joins_is_no_end_and_one_that_is_gone_is() {
+        let service = Service {
+            program: Some("jobs".to_owned()),
+            ..Service::default()
+        };
+        let mut watch = ProgramWatch {
+            program: Program::of(&service, "20260101000000").unwrap(),
+            pids: Vec::new(),
+            asked: Instant::now(),
+        };
+        for pids in [&[][..], &[7], &[7, 8], &[6, 7, 8]] {
+            assert_eq!(watch.take(pids.to_vec()), None, "{pids:?}");
+        }
+        let replaced = watch.take(vec![6, 9, 8]).unwrap();
+        assert!(replaced.contains("started it again"));
+        assert!(watch.take(vec![6, 8]).is_some());
     }
 }
