@@ -106,6 +106,10 @@ fn look(context: &Context<'_>) -> Result<Status> {
         if seen.verdict.is_failure() {
             problems.push(advice::accusation(service, &seen));
         }
+        let live = current
+            .as_ref()
+            .map(|live| Instance::new(&context.site, live, place, service));
+        problems.extend(live.and_then(|live| live.complaint()));
         running.push(Running::new(&name, &seen));
     }
     let proxy = config.proxy.as_ref().filter(|_| current.is_some());

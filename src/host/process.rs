@@ -8,7 +8,7 @@ use std::io::{self, ErrorKind};
 use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::MetadataExt;
 
-use camino::Utf8PathBuf;
+use camino::{Utf8Path, Utf8PathBuf};
 use nix::errno::Errno;
 use nix::unistd::{Pid, Uid, User};
 
@@ -65,6 +65,9 @@ pub struct Stat {
     pub parent: u32,
     /// Its process group: the id of the leader.
     pub group: u32,
+    /// Its session: the id of the process that began it. While a member lives, the kernel gives
+    /// that number to nobody else.
+    pub session: u32,
     /// When it was forked; an exec changes nothing here.
     pub started: Ticks,
     /// A number that every exec draws anew and a fork inherits: the address of the stack. It is 0
@@ -167,6 +170,13 @@ pub fn variable(pid: u32, name: &str) -> Look<Option<String>> {
 /// The directory it works in.
 pub fn cwd(pid: u32) -> Look<Utf8PathBuf> {
     link(pid, "cwd")
+}
+
+/// Whether it works in this directory, whatever path leads there.
+pub fn is_inside(pid: u32, directory: &Utf8Path) -> bool {
+    let inode_of = |path: &str| fs::metadata(path).map(|it| (it.dev(), it.ino()));
+    let own = inode_of(&format!("/proc/{pid}/cwd")).ok();
+    own.is_some() && own == inode_of(directory.as_str()).ok()
 }
 
 /// The program file it executes.
@@ -334,6 +344,7 @@ fn parse_stat(text: &str) -> Option<Stat> {
         pid,
         parent: field(4)?.parse().ok()?,
         group: field(5)?.parse().ok()?,
+        session: field(6)?.parse().ok()?,
         started: Ticks(number(22)?),
         image: number(28).unwrap_or(0),
         is_zombie: matches!(field(3)?, "Z" | "X"),

@@ -92,9 +92,7 @@ pub fn start(launch: &Launch<'_>) -> Result<Instance> {
 pub fn is_running(instance: Instance, directory: &Utf8Path) -> bool {
     match instance.start_time {
         Some(ticks) => process::is_alive(instance.pid, Ticks(ticks)),
-        None => process::cwd(instance.pid)
-            .seen()
-            .is_some_and(|cwd| cwd == directory),
+        None => process::is_inside(instance.pid, directory),
     }
 }
 
@@ -270,6 +268,23 @@ mod tests {
         assert!(!stop(stranger, &directory, limit, &Patience::endless()).unwrap());
         assert!(is_running(instance, &directory));
         stop(instance, &directory, limit, &Patience::endless()).unwrap();
+    }
+
+    /// zdd may be killed before it could write down when a process started.
+    #[test]
+    fn one_without_a_start_time_is_known_by_its_directory_whatever_path_leads_there() {
+        let (_guard, directory, instance) = started("sleep 65");
+        let unknown = Instance {
+            start_time: None,
+            ..instance
+        };
+        let link = directory.join("link");
+        fs::os::unix::fs::symlink(&directory, &link).unwrap();
+        assert!(is_running(unknown, &link));
+        assert!(!is_running(unknown, Utf8Path::new("/")));
+        let limit = Duration::from_secs(5);
+        assert!(!stop(unknown, &link, limit, &Patience::endless()).unwrap());
+        assert!(!is_running(instance, &directory));
     }
 
     #[test]

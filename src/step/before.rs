@@ -107,7 +107,7 @@ pub fn observation_of(
             main: state.main_pid,
             all: cgroup::processes(&state.control_group),
         },
-        _ if service.has_instances() => instance.processes().ok()?,
+        _ if service.has_instances() => instance.remains().ok()?,
         _ => return None,
     };
     let question = Question {

@@ -1,6 +1,6 @@
 //! What a boot needs: the instances of the live release running, whatever the boot itself started.
 
-use super::instance::Instance;
+use super::instance::{Instance, stop_at_once};
 use super::{Surroundings, proxy};
 use crate::config::Config;
 use crate::config::schema::Kind;
@@ -21,7 +21,7 @@ pub fn start_live(site: &Site, config: &Config, history: &History, report: &dyn 
             (Kind::Instance | Kind::Program, Ok(false)) => {
                 instance.enable_and_start(&Patience::fresh())
             }
-            (Kind::Process, Ok(false)) => start_process(&instance, site, config),
+            (Kind::Process, Ok(false)) => start_process(&instance, site, config, report),
             (_, Err(error)) => Err(error),
         };
         let name = instance.name();
@@ -35,7 +35,14 @@ pub fn start_live(site: &Site, config: &Config, history: &History, report: &dyn 
     }
 }
 
-fn start_process(instance: &Instance, site: &Site, config: &Config) -> Result<()> {
+fn start_process(
+    instance: &Instance,
+    site: &Site,
+    config: &Config,
+    report: &dyn Report,
+) -> Result<()> {
+    // What it left behind when it ended would be lost from sight.
+    stop_at_once(instance, report, &Patience::fresh())?;
     let facts = Facts {
         root: site.root().to_owned(),
         release: instance.release.to_string(),

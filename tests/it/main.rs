@@ -21,6 +21,8 @@ mod hooks;
 mod init;
 mod instances;
 mod json;
+mod left_behind;
+mod long_requests;
 mod output;
 mod preconditions;
 mod process;

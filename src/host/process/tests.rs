@@ -6,6 +6,7 @@ fn a_name_with_parentheses_and_blanks_does_not_shift_the_numbers() {
                 18446744073709551615 94000 95000 140737 0 0 0 0 0";
     let stat = parse_stat(text).unwrap();
     assert_eq!((stat.pid, stat.parent, stat.group), (42, 7, 41));
+    assert_eq!(stat.session, 42);
     assert_eq!((stat.started, stat.image), (Ticks(98765), 140_737));
     assert!(!stat.is_zombie && !stat.is_kernel_thread);
     assert_eq!(parse_stat("garbage"), None);

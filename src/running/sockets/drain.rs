@@ -95,6 +95,17 @@ pub struct Drained {
     pub left: Vec<Left>,
 }
 
+impl Drained {
+    /// How long what looks idle may still be in work: a request has the whole time, whenever its
+    /// server is told to stop.
+    pub fn grace(&self, limits: &DrainLimits) -> Duration {
+        match self.ended {
+            Ended::IdleOnly => limits.drain.saturating_sub(self.took),
+            Ended::Empty | Ended::Late | Ended::Interrupted => Duration::ZERO,
+        }
+    }
+}
+
 /// Waits until nobody waits or talks at these addresses any more, or only idle connections of
 /// pooling fronts are left. `on_progress` is called at each look.
 ///

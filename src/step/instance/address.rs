@@ -189,7 +189,7 @@ impl Instance {
         if let Some(told) = self.told_socket().filter(|socket| socket.exists()) {
             return Some(Address::Unix(told));
         }
-        let listening = sockets::listening(&self.processes().ok()?.all);
+        let listening = sockets::listening(&self.remains().ok()?.all);
         listening.first().cloned()
     }
 }

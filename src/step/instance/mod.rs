@@ -3,6 +3,7 @@
 //! that all releases share is treated alike where it takes over from another kind of service.
 
 mod address;
+mod left_behind;
 mod own_daemon;
 mod own_process;
 mod own_program;

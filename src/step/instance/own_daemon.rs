@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use camino::Utf8PathBuf;
 use fs_err as fs;
@@ -24,7 +24,7 @@ use crate::step::pid_file::{Kept, unnamed};
 use crate::step::process::{self, Process, address_of, listening, marked};
 
 /// How often it is looked whether it has written its pid.
-const LOOK_INTERVAL: std::time::Duration = std::time::Duration::from_millis(50);
+const LOOK_INTERVAL: Duration = Duration::from_millis(50);
 
 /// Whether an instance is run so.
 pub(super) fn is_one(instance: &Instance) -> bool {
@@ -157,23 +157,27 @@ pub(super) fn everything(instance: &Instance, main: Option<Process>) -> BTreeSet
     process::all_of(&mark(instance), main)
 }
 
-/// Runs `stop` with its pid, or tells it to end, and kills what is left after `stop_timeout`.
-/// Returns whether anything was killed.
+/// Runs `stop` with its pid, or tells it to end, and kills what is left after `limit`. Returns
+/// whether anything was killed.
 ///
 /// # Errors
 /// When something of it does not even end then.
-pub(super) fn stop(instance: &Instance, report: &dyn Report, patience: &Patience) -> Result<bool> {
+pub(super) fn stop(
+    instance: &Instance,
+    limit: Duration,
+    report: &dyn Report,
+    patience: &Patience,
+) -> Result<bool> {
     let main = main(instance)?;
     let mut all = everything(instance, main);
     if all.is_empty() {
         return Ok(false);
     }
     match (main, &instance.service.stop) {
-        (Some(main), Some(line)) => run_stop(instance, line, main, report, patience),
+        (Some(main), Some(line)) => run_stop(instance, line, main, limit, report, patience),
         (Some(main), None) => main.signal(Signal::SIGTERM),
         (None, _) => all.iter().for_each(|it| it.signal(Signal::SIGTERM)),
     }
-    let limit = instance.service.stop_timeout.duration();
     let more = || marked(&mark(instance));
     if process::have_ended(&mut all, &more, limit, patience) {
         return Ok(false);
@@ -189,6 +193,7 @@ fn run_stop(
     instance: &Instance,
     line: &str,
     main: Process,
+    limit: Duration,
     report: &dyn Report,
     patience: &Patience,
 ) {
@@ -201,7 +206,7 @@ fn run_stop(
         .args(words)
         .arg(main.pid.to_string())
         .cwd(&directory)
-        .timeout(instance.service.stop_timeout.duration());
+        .timeout(limit);
     report.detail(&format!("running `{}` in {directory}", command.line()));
     // Between this look and the command lies a moment that no signal by another program can close.
     if !main.is_running() {

@@ -1,20 +1,22 @@
 //! Instances that zdd runs itself: a process in its own session, written down in a pid file.
 
 use std::ffi::OsString;
+use std::time::Duration;
 
 use camino::Utf8PathBuf;
 use fs_err as fs;
 
-use super::{Instance, own_daemon, retire};
+use super::{Instance, left_behind, own_daemon};
 use crate::error::{Context, Error, Result};
 use crate::host;
 use crate::host::signal::Patience;
 use crate::host::socket::Address;
 use crate::report::Report;
+use crate::report::time::duration;
 use crate::running::Processes;
-use crate::service::process::{self, Launch};
-use crate::site::instance::{self, Instance as Process};
-use crate::step::process::MARK;
+use crate::service::process::{self as launch, Launch, is_running, note};
+use crate::site::instance::{self, Instance as Known};
+use crate::step::process::{self, MARK};
 use crate::step::{Stage, surroundings};
 
 /// A whole environment.
@@ -25,8 +27,8 @@ pub type Variables = Vec<(String, OsString)>;
 /// # Errors
 /// When it cannot be started, or what an earlier command left does not end.
 pub(super) fn begin(instance: &Instance, stage: &Stage<'_>) -> Result<()> {
-    // What an earlier command could not stop would be lost from sight.
-    retire(instance, stage.report, &stage.patience())?;
+    // What an earlier command could not stop, or its process left behind, would be lost from sight.
+    stop(instance, Duration::ZERO, stage.report, &stage.patience())?;
     let address = instance.told_socket().map(Address::Unix);
     let id = &instance.release;
     let facts = surroundings::facts(stage.site, stage.mission, id, address);
@@ -37,7 +39,7 @@ pub(super) fn begin(instance: &Instance, stage: &Stage<'_>) -> Result<()> {
 ///
 /// # Errors
 /// When it cannot be started.
-pub(super) fn start(instance: &Instance, environment: Variables) -> Result<Process> {
+pub(super) fn start(instance: &Instance, environment: Variables) -> Result<Known> {
     if let Some(socket) = &instance.told_socket() {
         if let Some(directory) = socket.parent() {
             fs::create_dir_all(directory).context("cannot make the socket's directory")?;
@@ -54,7 +56,7 @@ pub(super) fn start(instance: &Instance, environment: Variables) -> Result<Proce
     let pid_file = instance
         .site
         .instance_path(&instance.release, instance.place);
-    let process = process::start(&Launch {
+    let process = launch::start(&Launch {
         line: instance.service.start.as_deref().unwrap_or_default(),
         directory: &instance.working_directory(),
         environment,
@@ -71,20 +73,36 @@ pub(super) fn start(instance: &Instance, environment: Variables) -> Result<Proce
 /// # Errors
 /// When the pid file cannot be read.
 pub(super) fn running(instance: &Instance) -> Result<Option<u32>> {
+    Ok(main(instance)?.map(|main| main.pid))
+}
+
+/// The same, told from a later one with its pid.
+///
+/// # Errors
+/// When the pid file cannot be read.
+pub(super) fn main(instance: &Instance) -> Result<Option<process::Process>> {
     if own_daemon::is_one(instance) {
-        return Ok(own_daemon::main(instance)?.map(|main| main.pid));
+        return own_daemon::main(instance);
     }
-    let found = known(instance)?;
-    let runs = |found: &Process| process::is_running(*found, &instance.working_directory());
-    Ok(found.filter(runs).map(|found| found.pid))
+    let runs = |found: &Known| is_running(*found, &instance.working_directory());
+    let found = known(instance)?.filter(runs);
+    Ok(found.and_then(|found| process::Process::of(found.pid)))
 }
 
 /// The process that was taken down for it, whether it runs or not.
 ///
 /// # Errors
 /// When the pid file cannot be read.
-pub(super) fn known(instance: &Instance) -> Result<Option<Process>> {
+pub(super) fn known(instance: &Instance) -> Result<Option<Known>> {
     instance::read(&instance.site, &instance.release, instance.place)
+}
+
+/// Whether anything of it runs, be it only what its main process left behind.
+///
+/// # Errors
+/// When the pid file cannot be read.
+pub(super) fn is_there(instance: &Instance) -> Result<bool> {
+    Ok(running(instance)?.is_some() || !left_behind::found(instance)?.is_empty())
 }
 
 /// It and all its children.
@@ -97,7 +115,7 @@ pub(super) fn processes(instance: &Instance) -> Result<Processes> {
         .ok_or_else(|| Error::failed(format!("the process of release `{id}` does not run")))?;
     let all = match own_daemon::is_one(instance) {
         true => {
-            let all = own_daemon::everything(instance, crate::step::process::Process::of(main));
+            let all = own_daemon::everything(instance, process::Process::of(main));
             all.into_iter().map(|process| process.pid).collect()
         }
         false => host::process::tree(main),
@@ -108,27 +126,36 @@ pub(super) fn processes(instance: &Instance) -> Result<Processes> {
     })
 }
 
-/// Ends it, removes its socket and forgets it.
+/// Ends it with what it left behind, removes its socket and forgets it. What it works on may take
+/// its `stop_timeout`, and never less than `grace`.
 ///
 /// # Errors
 /// When it does not end.
-pub(super) fn stop(instance: &Instance, report: &dyn Report, patience: &Patience) -> Result<()> {
+pub(super) fn stop(
+    instance: &Instance,
+    grace: Duration,
+    report: &dyn Report,
+    patience: &Patience,
+) -> Result<()> {
     let (site, id, place) = (&instance.site, &instance.release, instance.place);
     let Some(process) = instance::read(site, id, place)? else {
         return Ok(());
     };
-    let limit = instance.service.stop_timeout.duration();
+    let limit = instance.service.stop_timeout.duration().max(grace);
     let directory = instance.working_directory();
     let was_killed = match own_daemon::is_one(instance) {
-        true => own_daemon::stop(instance, report, patience)?,
-        false => process::stop(process, &directory, limit, patience)?,
+        true => own_daemon::stop(instance, limit, report, patience)?,
+        false => {
+            let was_killed = launch::stop(process, &directory, limit, patience)?;
+            left_behind::end(instance, limit, patience)? || was_killed
+        }
     };
     if was_killed {
-        let (pid, limit) = (process.pid, instance.service.stop_timeout);
+        let (pid, limit) = (process.pid, duration(limit));
         let text = format!("pid {pid} did not end within {limit} and was sent SIGKILL");
         report.warning(&text);
         // The log stays when the process is forgotten.
-        process::note(&log_path(instance), &format!("[zdd: {text}]"));
+        note(&log_path(instance), &format!("[zdd: {text}]"));
     }
     own_daemon::forget_pid(instance);
     if let Some(socket) = instance.told_socket() {

@@ -47,15 +47,16 @@ fn end(
     report: &dyn Report,
     patience: &Patience,
 ) -> Result<()> {
+    let mut grace = Duration::ZERO;
     // A worker listens nowhere: it finishes its jobs by its own graceful stop.
-    if instance.service.role == Role::Web && instance.is_running()? {
+    if instance.service.role == Role::Web && instance.is_there()? {
         let limits = DrainLimits {
             spares_websockets,
             ..DrainLimits::within(instance.service.drain.duration())
         };
-        drain(instance, &limits, report, patience);
+        grace = drain(instance, &limits, report, patience);
     }
-    stop_at_once(instance, report, patience)
+    instance.stop(grace, report, patience)
 }
 
 /// Lets it not be started at boot.
@@ -71,17 +72,24 @@ pub fn disable(instance: &Instance, patience: &Patience) -> Result<()> {
 /// # Errors
 /// When it does not end.
 pub fn stop_at_once(instance: &Instance, report: &dyn Report, patience: &Patience) -> Result<()> {
-    instance.stop(report, patience)
+    instance.stop(Duration::ZERO, report, patience)
 }
 
 /// Waits until nobody talks to it any more: what still sits in its socket's queue would be lost
 /// with it (`field/cutover.md` §1c: 6 requests lost half a second after the flip, none after the
-/// sockets were empty). Says what is left.
-fn drain(instance: &Instance, limits: &DrainLimits, report: &dyn Report, patience: &Patience) {
+/// sockets were empty). Says what is left, and returns what is left of the time: a connection that
+/// looks idle may have a request in work.
+fn drain(
+    instance: &Instance,
+    limits: &DrainLimits,
+    report: &dyn Report,
+    patience: &Patience,
+) -> Duration {
     let name = instance.name();
     let Some(address) = instance.address() else {
         let text = format!("{name}: who talks to it cannot be told, it is stopped at once");
-        return report.warning(&text);
+        report.warning(&text);
+        return limits.drain;
     };
     report.started("Draining", &name);
     let fronts = instance.fronts(&address);
@@ -96,9 +104,13 @@ fn drain(instance: &Instance, limits: &DrainLimits, report: &dyn Report, patienc
         Ok(_) if !is_seen => report.warning(&format!(
             "{name}: its listening socket is not in this network: who talks to it cannot be told"
         )),
-        Ok(drained) => tell(&name, instance, &drained, report),
+        Ok(drained) => {
+            tell(&name, instance, &drained, report);
+            return drained.grace(limits);
+        }
         Err(error) => report.warning(&format!("{name}: who talks to it cannot be told: {error}")),
     }
+    limits.drain
 }
 
 fn tell(name: &str, instance: &Instance, drained: &Drained, report: &dyn Report) {

@@ -1,7 +1,10 @@
 //! What runs a copy: systemd by a unit, supervisor by a program, or zdd itself by a process. All
 //! that differs between them begins here; their own files have the rest.
 
-use super::{Begun, Instance, own_process, own_program, own_unit};
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use super::{Begun, Instance, left_behind, own_process, own_program, own_unit};
 use crate::error::Result;
 use crate::host::log_tail;
 use crate::host::signal::Patience;
@@ -9,6 +12,7 @@ use crate::host::ticks::Ticks;
 use crate::report::Report;
 use crate::running::Processes;
 use crate::service::{Program, Unit};
+use crate::step::process::Process;
 use crate::step::{Stage, name_of};
 
 /// What runs a copy.
@@ -55,6 +59,25 @@ impl Instance {
         }
     }
 
+    /// Whether anything of it runs, be it only what its main process left behind.
+    ///
+    /// # Errors
+    /// As [`is_running`](Self::is_running).
+    pub(super) fn is_there(&self) -> Result<bool> {
+        match self.runner() {
+            Runner::Process => own_process::is_there(self),
+            Runner::Unit(_) | Runner::Program(_) => self.is_running(),
+        }
+    }
+
+    /// The main process of one that zdd itself runs.
+    ///
+    /// # Errors
+    /// When the pid file cannot be read.
+    pub fn main_process(&self) -> Result<Option<Process>> {
+        own_process::main(self)
+    }
+
     /// All its processes now.
     ///
     /// # Errors
@@ -64,6 +87,24 @@ impl Instance {
             Runner::Unit(unit) => own_unit::processes(&unit),
             Runner::Program(program) => own_program::processes(&program),
             Runner::Process => own_process::processes(self),
+        }
+    }
+
+    /// The same of one whose main process ended, with what it left behind.
+    ///
+    /// # Errors
+    /// When nothing of it runs.
+    pub fn remains(&self) -> Result<Processes> {
+        let left = match self.runner() {
+            Runner::Process => left_behind::found(self)?,
+            Runner::Unit(_) | Runner::Program(_) => BTreeSet::new(),
+        };
+        match left.is_empty() {
+            true => self.processes(),
+            false => Ok(Processes {
+                main: None,
+                all: left.into_iter().map(|process| process.pid).collect(),
+            }),
         }
     }
 
@@ -116,12 +157,18 @@ impl Instance {
         }
     }
 
-    /// Ends it as it is, and waits for its end.
-    pub(super) fn stop(&self, report: &dyn Report, patience: &Patience) -> Result<()> {
+    /// Ends it as it is, and waits for its end. What a process of zdd's own works on may take
+    /// `grace`, however short its own limit; systemd and supervisor have theirs.
+    pub(super) fn stop(
+        &self,
+        grace: Duration,
+        report: &dyn Report,
+        patience: &Patience,
+    ) -> Result<()> {
         match self.runner() {
             Runner::Unit(unit) => own_unit::stop(self, &unit, report, patience),
             Runner::Program(program) => own_program::stop(self, &program, report, patience),
-            Runner::Process => own_process::stop(self, report, patience),
+            Runner::Process => own_process::stop(self, grace, report, patience),
         }
     }
 
@@ -145,7 +192,7 @@ impl Instance {
     }
 
     /// How long it may take to start.
-    pub(super) fn switch_timeout(&self) -> std::time::Duration {
+    pub(super) fn switch_timeout(&self) -> Duration {
         self.service.switch_timeout.duration()
     }
 }
