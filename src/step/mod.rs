@@ -2,6 +2,7 @@
 //! `service`, `running`, `health`, `hook` and `source`.
 
 pub mod advice;
+pub mod answer;
 pub mod before;
 pub mod boot;
 pub mod bridge;

@@ -1,6 +1,5 @@
 //! Waiting until a new instance has named its process and its port, and answers there.
 
-use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -8,9 +7,10 @@ use std::time::{Duration, Instant};
 use crate::config::schema::Service;
 use crate::config::units::Span;
 use crate::error::{Error, ErrorKind, Result};
-use crate::health::{Attempt, own, wait};
+use crate::health::own;
 use crate::report::Event;
 use crate::running::sockets::Address;
+use crate::step::answer::{self, Speech, Started};
 use crate::step::pid_file::{number_in, put_back, unnamed, write_number};
 use crate::step::process::{Process, address_of, listening};
 
@@ -25,9 +25,6 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(100);
 
 /// For how long a port must be the only one until it counts, where none was written down.
 const SOLE_TIME: Duration = Duration::from_secs(1);
-
-/// How long something that speaks no HTTP must be connected to, to count as ready.
-const MUTE_TIME: Duration = Duration::from_secs(2);
 
 pub(super) fn run(stage: &mut Stage<'_>, place: usize) -> Result<()> {
     let began = Instant::now();
@@ -193,33 +190,21 @@ fn await_answer(
     let left = Span::millis(u64::try_from(left.as_millis()).unwrap_or(u64::MAX).max(1));
     let address = Address::Tcp(instance.address);
     let check = own::readiness(&address, &Service::default(), left)?;
-    let mute_since = Cell::new(None);
-    let is_mute = || {
-        let since: Option<Instant> = mute_since.get();
-        since.is_some_and(|since| since.elapsed() >= MUTE_TIME)
+    let main = instance.process;
+    let died = || {
+        let has_ended = !main.is_running();
+        has_ended.then(|| format!("its process {} ended", main.pid))
     };
-    let on_attempt = &mut |attempt: &Attempt, _: u32| {
-        stage.report.event(Event::Progress(&attempt.detail));
-        let since = mute_since.get().or_else(|| Some(Instant::now()));
-        mute_since.set(since.filter(|_| attempt.is_foreign()));
+    let started = Started {
+        name: &stage.services()[place].name,
+        check: &check,
+        died: &died,
+        processes: &|| stage.deployment.everything(place, Some(main)),
+        must_speak_http: false,
     };
-    let abort = || {
-        let pid = instance.process.pid;
-        let has_ended = !instance.process.is_running();
-        let text = has_ended.then(|| format!("its process {pid} ended"));
-        text.or_else(|| is_mute().then(|| "it speaks no HTTP".to_owned()))
-    };
-    match wait::until_healthy(&check, &stage.patience(), &abort, on_attempt) {
-        Ok(_) => Ok(instance),
-        Err(_) if is_mute() && instance.process.is_running() => {
-            let name = &stage.services()[place].name;
-            let text = format!("{name} speaks no HTTP: it counts as ready, since it stays up");
-            stage.report.note(&text);
-            Ok(Instance {
-                is_mute: true,
-                ..instance
-            })
-        }
-        Err(unhealthy) => Err(Error::from(unhealthy)),
-    }
+    let speech = answer::wait(&started, stage.report, &stage.patience())?;
+    Ok(Instance {
+        is_mute: speech == Speech::Other,
+        ..instance
+    })
 }

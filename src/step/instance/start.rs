@@ -1,7 +1,7 @@
 //! Starting an instance: enabled, started, asked at its own address until it is healthy, and
 //! proved to run its release. Users know nothing of it yet.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::time::{Duration, Instant};
 
 use super::own_daemon;
@@ -11,20 +11,14 @@ use super::{Begun, Instance, key};
 use crate::config::schema::{Kind, Role};
 use crate::config::units::Span;
 use crate::error::{Error, ErrorKind, Result};
-use crate::health::wait::{Reason, Unhealthy};
-use crate::health::{Attempt, own, wait};
+use crate::health::own;
 use crate::host::socket::Address;
 use crate::host::ticks::Ticks;
-use crate::report::Event;
-use crate::running::Processes;
+use crate::step::answer::{self, Started};
 use crate::step::{Stage, prove, worker};
 
 /// How often it is looked whether an instance listens.
 const LOOK_INTERVAL: Duration = Duration::from_millis(50);
-
-/// How long something that speaks no HTTP must be connected to, with its processes unchanged, to
-/// count as ready.
-const MUTE_TIME: Duration = Duration::from_secs(2);
 
 /// Looks whether an instance died; a text says how.
 type Died<'a> = dyn Fn() -> Option<String> + 'a;
@@ -136,25 +130,14 @@ pub fn await_answer(stage: &Stage<'_>, instance: &Instance) -> Result<()> {
     let left = deadline.saturating_duration_since(Instant::now());
     let left = Span::millis(u64::try_from(left.as_millis()).unwrap_or(u64::MAX).max(1));
     let check = own::readiness(&address, &instance.service, left)?;
-    let mute = Mute::new(instance);
-    let on_attempt = &mut |attempt: &Attempt, _: u32| {
-        stage.report.event(Event::Progress(&attempt.detail));
-        mute.take(attempt);
+    let started = Started {
+        name: &instance.name(),
+        check: &check,
+        died: &died,
+        processes: &|| instance.processes().unwrap_or_default(),
+        must_speak_http: instance.service.health.is_some(),
     };
-    let abort = || died().or_else(|| mute.is_ready().then(|| "it speaks no HTTP".to_owned()));
-    match wait::until_healthy(&check, &stage.patience(), &abort, on_attempt) {
-        Ok(_) => Ok(()),
-        Err(Unhealthy {
-            reason: Reason::Aborted(_),
-            ..
-        }) if mute.is_ready() => {
-            let name = instance.name();
-            let text = format!("{name} speaks no HTTP: it counts as ready, since it stays up");
-            stage.report.note(&text);
-            Ok(())
-        }
-        Err(unhealthy) => Err(Error::from(unhealthy)),
-    }
+    answer::wait(&started, stage.report, &stage.patience()).map(drop)
 }
 
 /// Where it listens, once it does. A shared unit whose socket cannot be found has to do without.
@@ -201,41 +184,6 @@ fn unheard(instance: &Instance) -> (String, &'static str) {
             "none of its processes that zdd may look at has a listening socket".to_owned(),
             "name its `socket` or `port_file` in zdd.toml",
         ),
-    }
-}
-
-/// Something that answers connections, but not in HTTP: an answer that is none, again and again
-/// with the same processes. Silence is no answer: a master accepts before any worker lives.
-struct Mute<'a> {
-    instance: &'a Instance,
-    since: Cell<Option<Instant>>,
-    processes: RefCell<Processes>,
-}
-
-impl<'a> Mute<'a> {
-    fn new(instance: &'a Instance) -> Mute<'a> {
-        Mute {
-            instance,
-            since: Cell::new(None),
-            processes: RefCell::default(),
-        }
-    }
-
-    fn take(&self, attempt: &Attempt) {
-        let processes = self.instance.processes().unwrap_or_default();
-        let is_same = *self.processes.borrow() == processes;
-        if !attempt.is_foreign() || self.instance.service.health.is_some() {
-            self.since.set(None);
-        } else if !is_same || self.since.get().is_none() {
-            self.since.set(Some(Instant::now()));
-        }
-        self.processes.replace(processes);
-    }
-
-    fn is_ready(&self) -> bool {
-        self.since
-            .get()
-            .is_some_and(|since| since.elapsed() >= MUTE_TIME)
     }
 }
 

@@ -5,6 +5,7 @@ mod converted;
 mod killed;
 mod several;
 mod site;
+mod unready;
 
 use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::fs::symlink;
@@ -128,37 +129,6 @@ fn a_bad_template_starts_nothing() {
         .exits(2)
         .says("there is no section `[nginx]`")
         .says("`start` is missing in `[service:web]`");
-}
-
-#[test]
-fn an_instance_that_never_names_itself_is_ended_after_the_time_of_the_original() {
-    let Some(place) = released() else { return };
-    place.code("v2", "mute");
-    fails(&place, 1)
-        .says("`web` is not ready within 30 s")
-        .says("no pid of a new process");
-}
-
-#[test]
-fn an_instance_that_dies_or_cannot_be_started_never_meets_users() {
-    let Some(place) = released() else { return };
-    place.code("v2", "dies");
-    fails(&place, 1).says("ended").says("out of luck");
-    // It listens, and ends before it answers.
-    place.code("v2", "faints");
-    fails(&place, 1).says("ended").says("out of luck");
-    place.file("deploy.conf", &{
-        let text = place.read("deploy.conf").unwrap();
-        text.replace("python3 server.py", "./missing.sh")
-    });
-    fails(&place, 1).says("./missing.sh");
-}
-
-#[test]
-fn an_instance_that_answers_with_errors_never_meets_users() {
-    let Some(place) = released() else { return };
-    place.code("v2", "ill");
-    fails(&place, 1).says("503 Service Unavailable");
 }
 
 #[test]

@@ -65,6 +65,17 @@ if MODE == "faints":
 if MODE in ("dies", "faints"):
     print("out of luck", flush=True)
     os._exit(3)
+if MODE == "deaf":
+    heard = []
+    while True:
+        heard.append(server.socket.accept())
+if MODE == "fragile":
+    # A master whose workers die of their first request, and that begins another one each time.
+    while True:
+        if os.fork() == 0:
+            server.socket.accept()
+            os._exit(1)
+        os.wait()
 if MODE == "short-lived":
     threading.Timer(2, lambda: os._exit(3)).start()
 if MODE == "abrupt":
