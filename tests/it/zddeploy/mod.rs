@@ -81,6 +81,12 @@ fn called_by_the_old_name_it_does_what_the_old_one_did() {
     place.code("v2", "good");
     program().words("--conf deploy.conf").run().exits(0);
     assert_eq!(place.serves().as_deref(), Some("v2"));
+    place.code("v3", "good");
+    program()
+        .words("--color never --wait 1m -vc deploy.conf now")
+        .run()
+        .exits(0);
+    assert_eq!(place.serves().as_deref(), Some("v3"));
     program()
         .words("-c no.conf")
         .run()
