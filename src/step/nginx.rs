@@ -114,12 +114,11 @@ pub fn put_back(ground: &impl Ground, front: &Front<'_>) -> Result<()> {
         return Ok(());
     }
     let nginx = &front.nginx;
-    match last_before(ground.site(), front.had_settings) {
-        Some(settings) => nginx.place(&settings)?,
-        None => {
-            let what = format!("cannot remove `{}`", nginx.settings);
-            atomic_file::remove(nginx.settings).context(what)?;
-        }
+    if front.had_settings {
+        nginx.place(&last_good(ground.site(), nginx.settings)?)?;
+    } else {
+        let what = format!("cannot remove `{}`", nginx.settings);
+        atomic_file::remove(nginx.settings).context(what)?;
     }
     if !was_told(ground) {
         return Ok(());
@@ -130,12 +129,6 @@ pub fn put_back(ground: &impl Ground, front: &Front<'_>) -> Result<()> {
         (None, Some(master)) => quit(&master),
         (None, None) => Ok(()),
     }
-}
-
-/// The settings of nginx before this command; none when there were none.
-pub fn last_before(site: &Site, had_settings: bool) -> Option<Vec<u8>> {
-    let kept = fs::read(site.last_good_path()).ok();
-    kept.filter(|_| had_settings)
 }
 
 /// A reload would change nothing, and the old instances be stopped under their users.
@@ -188,6 +181,13 @@ fn start(ground: &impl Ground, front: &Front<'_>) -> Result<Master> {
     report.detail(&format!("running `nginx -c {settings}`"));
     let said = ground.site().in_place_log_path("nginx");
     front.nginx.start(&said, &Patience::endless())
+}
+
+/// The settings of nginx before this command. When they cannot be had, those that are there stay:
+/// without any, nginx could not even start.
+fn last_good(site: &Site, settings: &Utf8Path) -> Result<Vec<u8>> {
+    let what = format!("`{settings}` is left as it is, since what stood there before is lost");
+    fs::read(site.last_good_path()).context(what)
 }
 
 fn keep_last_good(site: &Site, settings: &Utf8Path) -> Result<()> {

@@ -161,3 +161,28 @@ fn instances_that_nginx_cannot_be_led_away_from_serve_on() {
     assert_eq!(place.serves().as_deref(), Some("v1"));
     assert_eq!(place.servers().len(), 1);
 }
+
+#[test]
+fn settings_whose_last_good_ones_are_lost_are_left_as_they_are() {
+    let Some(place) = released() else { return };
+    place.code("v2", "good");
+    killed_at(&place, "\"telling\"");
+    let (kept, settings) = (".zdd/last-good.conf", place.read("nginx.conf"));
+    let last_good = place.read(kept).unwrap();
+    std::fs::remove_file(place.root.join(kept)).unwrap();
+    let load = place.load();
+    place
+        .zdd("recover")
+        .run()
+        .exits(4)
+        .says("nginx.conf` is left as it is")
+        .says("last-good.conf")
+        .says("web: it is left running");
+    assert_eq!(place.read("nginx.conf"), settings);
+    load.lost_none();
+    place.file(kept, &last_good);
+    place.zdd("recover").run().exits(0).says("Recovered");
+    assert_eq!(place.read("nginx.conf"), Some(last_good));
+    assert_eq!(place.serves().as_deref(), Some("v1"));
+    assert_eq!(place.servers().len(), 1);
+}
