@@ -4,7 +4,8 @@ use serde::Serialize;
 
 use super::{InPlace, recover};
 use crate::commands::ending::SCHEMA;
-use crate::config::schema::Service;
+use crate::config::deploy_conf::Service;
+use crate::config::schema;
 use crate::config::units::Span;
 use crate::error::Result;
 use crate::exit_code::ExitCode;
@@ -40,7 +41,7 @@ pub struct Row {
 enum State {
     /// Users get it.
     Live,
-    /// It was left and has not ended.
+    /// It was left, or taken back, and has not ended.
     Previous,
     /// None runs.
     Stopped,
@@ -78,37 +79,54 @@ struct List {
     instances: Vec<Row>,
 }
 
-/// The instances of every service: the live one, and the one before it while it still runs.
+/// The instances of every service: the live one, the one before it while it still runs, and those
+/// that users could not be led away from.
 pub(super) fn rows(site: &InPlace<'_>) -> Vec<Row> {
     let known = Known::of(&site.site);
     let looked = in_place::look(&site.site, &site.conf, &Silent);
     let mut rows = Vec::new();
     for (service, before) in site.conf.services.iter().zip(looked) {
-        let row = |state, process: Option<Process>, instance: Option<Instance>| Row {
-            service: service.name.clone(),
-            state,
-            pid: process.map(|process| process.pid),
-            port: instance.map(|instance| instance.address.port()),
-            live: instance,
-        };
-        match before.previous {
-            None => rows.push(row(State::Stopped, None, None)),
+        rows.push(match before.previous {
+            None => Row::new(service, State::Stopped, None, None),
             Some(process) => {
                 let known = known.services.get(&service.name).copied();
                 let known = known.filter(|known| known.process == process);
                 let instance = known.or_else(|| in_place::found(service, process));
-                rows.push(row(State::Live, Some(process), instance));
+                Row::new(service, State::Live, Some(process), instance)
             }
-        }
+        });
         if let Some(old) = in_place::still_running(&before, service) {
-            rows.push(row(
-                State::Previous,
-                Some(old),
-                in_place::found(service, old),
-            ));
+            rows.push(Row::left(service, old));
+        }
+    }
+    for left in known.left {
+        if rows.iter().all(|row| row.pid != Some(left.process.pid)) {
+            rows.push(Row::left(&left.service, left.process));
         }
     }
     rows
+}
+
+impl Row {
+    fn new(
+        service: &Service,
+        state: State,
+        process: Option<Process>,
+        live: Option<Instance>,
+    ) -> Row {
+        Row {
+            service: service.name.clone(),
+            state,
+            pid: process.map(|process| process.pid),
+            port: live.map(|instance| instance.address.port()),
+            live,
+        }
+    }
+
+    fn left(service: &Service, old: Process) -> Row {
+        let instance = in_place::found(service, old);
+        Row::new(service, State::Previous, Some(old), instance)
+    }
 }
 
 /// One line about what users get.
@@ -205,7 +223,11 @@ fn answer(row: &Row) -> Option<Outcome> {
     } = row.live?;
     let check = match is_mute {
         true => own::acceptance(address, ANSWER_TIMEOUT),
-        false => own::readiness(&Address::Tcp(address), &Service::default(), ANSWER_TIMEOUT),
+        false => own::readiness(
+            &Address::Tcp(address),
+            &schema::Service::default(),
+            ANSWER_TIMEOUT,
+        ),
     };
     let check = check.ok()?;
     let attempt = check.attempt(&Patience::of_command());

@@ -25,12 +25,16 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 /// How often it is looked whether it has ended.
 const LOOK_INTERVAL: Duration = Duration::from_millis(50);
 
-/// Writes down what is live, then drains and stops the old instances, in the order of the file.
+/// Writes down what is live, then drains and stops the old instances, in the order of the file, and
+/// those that users could not be led away from before.
 ///
 /// # Errors
 /// When what is live cannot be written down.
 pub fn run(stage: &mut Stage<'_>) -> Result<()> {
-    let mut known = Known::default();
+    let mut known = Known {
+        left: Known::of(stage.site).left,
+        ..Known::default()
+    };
     for (place, service) in stage.services().iter().enumerate() {
         if let Some(instance) = stage.instance(place) {
             known.services.insert(service.name.clone(), instance);
@@ -41,6 +45,9 @@ pub fn run(stage: &mut Stage<'_>) -> Result<()> {
         if let Some(previous) = before.previous {
             retire(stage, service, previous);
         }
+    }
+    for left in known.left {
+        retire(stage, &left.service, left.process);
     }
     saved
 }

@@ -10,7 +10,8 @@ use camino::{Utf8Path, Utf8PathBuf};
 use fs_err as fs;
 use nix::sys::signal::Signal;
 
-use super::{Instance, Stage, finish};
+use super::record::Left;
+use super::{Instance, Known, Stage, finish};
 use crate::config::deploy_conf::Service;
 use crate::error::{Context, Error, Result};
 use crate::host::descriptors;
@@ -82,11 +83,7 @@ fn log_path(stage: &Stage<'_>, place: usize) -> Utf8PathBuf {
 /// is drained first.
 pub(super) fn undo(stage: &mut Stage<'_>) -> Result<()> {
     if stage.is_stuck {
-        let names = stage.services().iter().map(|service| service.name.as_str());
-        let names: Vec<&str> = names.collect();
-        let what = "users may still be led to the new instance of";
-        let what = format!("{what} {}: it is left running", names.join(", "));
-        return Err(Error::failed(what));
+        return leave_running(stage);
     }
     let mut left = Vec::new();
     for (place, service) in stage.services().iter().enumerate() {
@@ -118,6 +115,27 @@ pub(super) fn undo(stage: &mut Stage<'_>) -> Result<()> {
         return Ok(());
     }
     let what = format!("the new instance of {} does not end", left.join(", "));
+    Err(Error::failed(what))
+}
+
+/// Writes them down for the release that leads users away from them: it must end them.
+fn leave_running(stage: &Stage<'_>) -> Result<()> {
+    let mut known = Known::of(stage.site);
+    let mut names = Vec::new();
+    for (place, service) in stage.services().iter().enumerate() {
+        names.push(service.name.as_str());
+        let process = stage.instance(place).map(|instance| instance.process);
+        let is_known = |process: &Process| known.left.iter().any(|it| it.process == *process);
+        if let Some(process) = process.filter(|process| !is_known(process)) {
+            let service = service.clone();
+            known.left.push(Left { service, process });
+        }
+    }
+    if let Err(error) = known.save(stage.site) {
+        stage.report.warning(&error.to_string());
+    }
+    let what = "users may still be led to the new instance of";
+    let what = format!("{what} {}: it is left running", names.join(", "));
     Err(Error::failed(what))
 }
 

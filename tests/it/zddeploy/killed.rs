@@ -132,13 +132,13 @@ fn killed_after_the_commit_it_is_finished() {
     assert_eq!(status["instances"][0]["pid"], place.pid("web.pid"));
 }
 
-#[test]
-fn instances_that_nginx_cannot_be_led_away_from_serve_on() {
-    let Some(place) = released() else { return };
+/// Users are led to a new instance at another port by a release that is killed, and nginx cannot
+/// go back to the old port, which is taken.
+fn led_away(place: &Place) -> (u16, TcpListener) {
     let (old, new) = (place.port, load::free_port());
     place.code("v2", "good");
     place.template(new, "");
-    killed_at(&place, "\"telling\"");
+    killed_at(place, "\"telling\"");
     let nginx = place.pid("nginx.pid").cast_signed();
     kill(Pid::from_raw(nginx), Signal::SIGHUP).unwrap();
     let began = Instant::now();
@@ -146,11 +146,17 @@ fn instances_that_nginx_cannot_be_led_away_from_serve_on() {
         assert!(began.elapsed() < Duration::from_secs(20), "never v2");
     }
     // nginx has left the old port, and cannot go back there.
-    let taken = loop {
+    loop {
         if let Ok(taken) = TcpListener::bind((Ipv4Addr::LOCALHOST, old)) {
-            break taken;
+            return (new, taken);
         }
-    };
+    }
+}
+
+#[test]
+fn instances_that_nginx_cannot_be_led_away_from_serve_on() {
+    let Some(place) = released() else { return };
+    let (new, taken) = led_away(&place);
     let users = Load::on(new);
     let said = place.zdd("recover").run().exits(4);
     said.says("does not use").says("zdd status");
@@ -160,6 +166,33 @@ fn instances_that_nginx_cannot_be_led_away_from_serve_on() {
     place.zdd("recover").run().exits(0).says("Recovered");
     assert_eq!(place.serves().as_deref(), Some("v1"));
     assert_eq!(place.servers().len(), 1);
+}
+
+#[test]
+fn instances_that_were_given_up_end_with_the_next_good_release() {
+    let Some(place) = released() else { return };
+    let (new, _taken) = led_away(&place);
+    let users = Load::on(new);
+    for _ in 0..2 {
+        place.zdd("recover").run().exits(4);
+    }
+    place
+        .zdd("recover")
+        .run()
+        .exits(0)
+        .says("3 attempts failed");
+    let list = place.zdd("list --json").run().exits(0).json();
+    assert_eq!(list["instances"][1]["state"], "previous");
+    // One that fails before users are led away from them ends nothing.
+    place.code("v3", "dies");
+    place.release().exits(1);
+    assert_eq!(place.servers().len(), 2);
+    place.code("v3", "good");
+    place.release().exits(0);
+    users.lost_none();
+    assert_eq!(load::ask(new).as_deref(), Some("v3"));
+    assert_eq!(place.servers(), [place.pid("web.pid")]);
+    place.zdd("status").run().exits(0);
 }
 
 #[test]
