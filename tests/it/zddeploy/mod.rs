@@ -219,6 +219,36 @@ fn what_an_old_instance_has_begun_to_answer_it_answers() {
 }
 
 #[test]
+fn an_old_instance_that_stop_does_not_end_is_named_and_not_killed() {
+    let Some(place) = released() else { return };
+    let old = place.pid("web.pid");
+    place.edit("deploy.conf", "kill -TERM", "kill -WINCH");
+    place.code("v2", "good");
+    let load = place.load();
+    let said = place.release().exits(0);
+    said.says(&format!(
+        "warning: the old web (pid {old}) still runs: `kill -WINCH {old}` did not end it; \
+         `kill -TERM {old}` may"
+    ));
+    load.lost_none();
+    assert_eq!(place.serves().as_deref(), Some("v2"));
+    assert_eq!(place.servers().len(), 2);
+    let status = place.zdd("status --json").run().exits(1).json();
+    assert_eq!(status["instances"][1]["state"], "previous");
+    assert_eq!(status["instances"][1]["pid"], old);
+
+    // One that takes its time is waited for.
+    place.script("stop.sh", "(sleep 2; kill -TERM $1) > out 2>&1 &");
+    place.edit("deploy.conf", "kill -WINCH", "./stop.sh");
+    let slow = place.pid("web.pid");
+    place.code("v3", "good");
+    let said = place.release().exits(0);
+    said.says(&format!("Stopped the old web (pid {slow})"));
+    assert_eq!(place.servers().len(), 2);
+    assert!(!place.servers().contains(&slow));
+}
+
+#[test]
 fn an_old_instance_that_ended_meanwhile_needs_a_human() {
     let Some(place) = released() else { return };
     let old = place.pid("web.pid");
@@ -311,12 +341,17 @@ fn a_port_that_an_earlier_process_with_its_pid_wrote_is_not_believed() {
 #[test]
 fn what_needs_releases_says_why_it_cannot_be() {
     let Some(place) = Place::new() else { return };
-    for words in ["rollback", "prune", "show", "check"] {
+    let release = "20261122014228";
+    let (pin, unpin) = (format!("pin {release}"), format!("unpin {release}"));
+    for words in ["rollback", "prune", "show", "check", "logs", &pin, &unpin] {
+        let verb = words.split(' ').next().unwrap();
         place
             .zdd(words)
             .run()
             .exits(1)
-            .says("needs releases")
+            .says(&format!("`zdd {verb}` needs releases"))
+            .says("deploy.conf` has none")
+            .says("its code lies where it runs")
             .says("docs/migrating.md");
     }
     place.zdd("release .").run().exits(2);
