@@ -14,6 +14,7 @@ use libtest_mimic::{Arguments, Failed, Trial};
 mod disk;
 mod git;
 mod hooks;
+mod in_place;
 mod invariants;
 #[path = "../sandbox/mod.rs"]
 mod sandbox;
@@ -183,8 +184,12 @@ fn main() -> ExitCode {
     for sweep in SWEEPS {
         let needs_nginx = sweep.name.ends_with("_behind_nginx");
         let obstacle = strace.or(nginx.filter(|_| needs_nginx));
-        trials.push(trial(sweep.name, obstacle, || run(sweep)));
+        trials.push(trial(sweep.name, obstacle, || {
+            conclude(sweep.run(is_all()))
+        }));
     }
+    let run = || conclude(in_place::sweep(is_all()));
+    trials.push(trial("kill::release_in_place", strace.or(nginx), run));
     for (name, case, need) in CASES {
         let obstacle = match need {
             Need::Nothing => None,
@@ -234,12 +239,11 @@ fn works(program: &str, words: &[&str]) -> bool {
     output.is_ok_and(|output| output.status.success())
 }
 
-fn run(sweep: &Sweep) -> Result<(), Failed> {
-    let tally = sweep.run(is_all());
+fn conclude(tally: Tally) -> Result<(), Failed> {
     let mut sum = TALLY.lock().unwrap();
     sum.tried += tally.tried;
     sum.struck += tally.struck;
-    sum.violations.extend(tally.violations.clone());
+    sum.violations.extend(tally.violations.iter().cloned());
     match tally.violations.is_empty() {
         true => Ok(()),
         false => Err(Failed::from(tally.violations.join("\n"))),

@@ -12,7 +12,7 @@ use crate::trace::{self, Fault, Point};
 const POINTS_A_SITE: usize = 15;
 
 /// Every how many points one is tried when not all are.
-const STRIDE: usize = 10;
+pub const STRIDE: usize = 10;
 
 /// The command that is disturbed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,6 +2,7 @@
 //! `it` and `faults` share. Each of them uses its part.
 #![allow(dead_code)]
 
+pub mod in_place;
 pub mod load;
 pub mod processes;
 pub mod program;

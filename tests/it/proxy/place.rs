@@ -36,9 +36,10 @@ impl Place {
             site: Site::new(settings),
             port: load::free_port(),
         };
-        place
-            .site
-            .file("server.py", include_str!("../zddeploy/server.py"));
+        place.site.file(
+            "server.py",
+            include_str!("../../sandbox/in_place/server.py"),
+        );
         place.template(place.port, "");
         Some(place)
     }
@@ -53,7 +54,7 @@ impl Place {
 
     /// The template of nginx, with more at its end.
     pub fn template(&self, port: u16, more: &str) {
-        let text = include_str!("../zddeploy/nginx.conf.template");
+        let text = include_str!("../../sandbox/in_place/nginx.conf.template");
         let text = text.replace("TEMP", self.site.scratch().to_str().unwrap());
         let text = text.replace("PORT", &port.to_string());
         let text = text.replace("{nginx_pid_filename}", "{{ nginx_pid_filename }}");

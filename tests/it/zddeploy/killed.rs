@@ -7,7 +7,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use super::released;
-use super::site::Place;
+use crate::sandbox::in_place::Place;
 use crate::sandbox::load::{self, Load};
 
 #[test]

@@ -4,7 +4,6 @@
 mod converted;
 mod killed;
 mod several;
-mod site;
 mod unready;
 
 use std::net::{Ipv4Addr, TcpListener};
@@ -15,7 +14,7 @@ use nix::unistd::Pid;
 use serde_json::Value;
 
 use crate::sandbox::Program;
-use site::Place;
+use crate::sandbox::in_place::Place;
 
 /// A site whose first release serves `v1`.
 fn released() -> Option<Place> {

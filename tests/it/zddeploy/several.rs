@@ -2,7 +2,7 @@
 //! of those of an nginx that runs already.
 
 use super::fails;
-use super::site::Place;
+use crate::sandbox::in_place::Place;
 
 #[test]
 fn of_several_services_all_become_live_or_none() {
