@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
 use super::Stage;
-use super::instance::{Instance, Runner};
+use super::instance::{Instance, Runner, is_told};
 use crate::config::schema::{Kind, Service};
 use crate::host::process;
 use crate::running::answer::Known;
@@ -105,6 +105,8 @@ enum LastWords {
     Journal(Vec<Entry>),
     /// The log of a process that zdd itself ended.
     Log(Vec<String>),
+    /// What was kept of a program of supervisor.
+    Program(Vec<String>),
     /// Nobody tells.
     None,
 }
@@ -117,7 +119,8 @@ impl LastWords {
                 Err(_) => LastWords::None,
             },
             Runner::Process if old.service.has_instances() => LastWords::Log(old.log_tail()),
-            Runner::Process | Runner::Program(_) => LastWords::None,
+            Runner::Program(_) => LastWords::Program(old.log_tail()),
+            Runner::Process => LastWords::None,
         }
     }
 
@@ -128,6 +131,13 @@ impl LastWords {
                 entries.iter().any(tells)
             }
             LastWords::Log(lines) => lines.iter().any(|line| tells_kill(line, pid, is_main)),
+            LastWords::Program(lines) => {
+                let is_killed = lines.iter().any(|line| tells_kill(line, pid, false));
+                if !is_killed && !is_told(lines, pid) {
+                    return End::Unknown;
+                }
+                is_killed
+            }
             LastWords::None => return End::Unknown,
         };
         match is_killed {

@@ -101,6 +101,17 @@ impl Supervisorctl {
         }
     }
 
+    /// The last bytes of supervisor's own log.
+    pub(super) fn main_tail(&self) -> Result<String> {
+        let words = ["maintail", TAIL_BYTES].map(str::to_owned);
+        let (line, finished) = self.run(&words, QUESTION_TIMEOUT, &Patience::fresh())?;
+        let is_refusal = finished.stdout.contains("ERROR (");
+        match finished.ending.is_success() && !is_refusal {
+            true => Ok(finished.stdout),
+            false => Err(self.failure(&line, &finished)),
+        }
+    }
+
     /// The settings of supervisor itself: behind `-c`, or where supervisor looks for them.
     pub(super) fn settings_path(&self) -> Option<Utf8PathBuf> {
         let mut words = self.words.iter();
@@ -149,7 +160,7 @@ impl Supervisorctl {
         let options: Vec<String> = words[1..].iter().map(|word| literal(word) + " ").collect();
         format!(
             "{user} ALL=(root) NOPASSWD: {} ^{}(status|reread|update {name}|(start|stop) \
-             {name}:[*]|tail {TAIL_BYTES} {name}(:[^ ]+)? (stdout|stderr))$",
+             {name}:[*]|tail {TAIL_BYTES} {name}(:[^ ]+)? (stdout|stderr)|maintail {TAIL_BYTES})$",
             words[0],
             options.concat()
         )
@@ -244,7 +255,7 @@ mod tests {
             control("supervisorctl").sudoers_line("deploy", "my.hc-20261122014228"),
             "deploy ALL=(root) NOPASSWD: /usr/bin/supervisorctl ^(status|reread|update \
              my\\.hc-[0-9]{14}|(start|stop) my\\.hc-[0-9]{14}:[*]|tail -16000 \
-             my\\.hc-[0-9]{14}(:[^ ]+)? (stdout|stderr))$"
+             my\\.hc-[0-9]{14}(:[^ ]+)? (stdout|stderr)|maintail -16000)$"
         );
     }
 

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use camino::Utf8Path;
+use camino::{Utf8Path, Utf8PathBuf};
 use minijinja::Value;
 
 use crate::config::template::{self, Names};
@@ -81,6 +81,21 @@ pub(super) fn check(text: &str, program: &str) -> Result<()> {
     Ok(())
 }
 
+/// The files that supervisor writes the program's output to, as far as the text names them whole.
+pub fn log_paths(text: &str, program: &str) -> Vec<Utf8PathBuf> {
+    let path = |key| {
+        let named = value(text, key)?.replace("%(program_name)s", program);
+        let is_whole = named.starts_with('/') && !named.starts_with("/dev/");
+        (is_whole && !named.contains("%(")).then(|| Utf8PathBuf::from(named.replace("%%", "%")))
+    };
+    let mut paths: Vec<Utf8PathBuf> = ["stdout_logfile", "stderr_logfile"]
+        .into_iter()
+        .filter_map(path)
+        .collect();
+    paths.dedup();
+    paths
+}
+
 /// The value of a key, in one line: lines that begin with a blank go on with the one before.
 pub(super) fn value(text: &str, key: &str) -> Option<String> {
     let mut lines = text.lines().skip_while(|line| {
@@ -156,6 +171,27 @@ mod tests {
             let error = rendered(template).unwrap_err();
             assert!(error.what.contains(says), "{error}");
             assert!(error.hint.is_some());
+        }
+    }
+
+    #[test]
+    fn logs_that_are_named_whole_are_known() {
+        let paths = |lines: &str| log_paths(&format!("[program:hc-1]\n{lines}"), "hc-1");
+        assert_eq!(
+            paths(
+                "stdout_logfile=/var/log/hc/%(program_name)s.log ; all\nstderr_logfile = /var/log/e\n"
+            ),
+            ["/var/log/hc/hc-1.log", "/var/log/e"]
+        );
+        for unnamed in [
+            "AUTO",
+            "NONE",
+            "/dev/stdout",
+            "%(here)s/log",
+            "/log/%(process_num)d",
+        ] {
+            let lines = format!("stdout_logfile={unnamed}\n");
+            assert_eq!(paths(&lines), [""; 0], "{unnamed}");
         }
     }
 }

@@ -5,6 +5,7 @@
 mod control;
 mod file;
 mod include;
+mod last_words;
 mod status;
 #[cfg(test)]
 mod tests;
@@ -17,7 +18,8 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 pub use control::Supervisorctl;
-pub use file::{Facts, render};
+pub use file::{Facts, log_paths, render};
+pub use last_words::LastWords;
 pub use status::{Phase, ProgramState};
 
 use crate::config::schema::{Kind, Service};
@@ -41,13 +43,15 @@ const CHILDREN_GRACE: Duration = Duration::from_secs(1);
 /// How often it is looked whether they ended.
 const LOOK_INTERVAL: Duration = Duration::from_millis(50);
 
-/// Processes of a program that went on after supervisor had stopped it.
+/// A program that supervisor has stopped.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Orphans {
-    /// All of them, which were then told to end.
+pub struct Stopped {
+    /// Processes that went on, and were then told to end.
     pub told: Vec<u32>,
     /// Those that go on all the same.
     pub left: Vec<u32>,
+    /// How the others ended, where it ran.
+    pub last_words: Option<LastWords>,
 }
 
 impl Program {
@@ -176,13 +180,15 @@ impl Program {
     ///
     /// # Errors
     /// When supervisor refuses.
-    pub fn stop(&self, limit: Duration, drain: Duration, patience: &Patience) -> Result<Orphans> {
+    pub fn stop(&self, limit: Duration, drain: Duration, patience: &Patience) -> Result<Stopped> {
         let state = self.state()?;
         let known = alive(state.processes());
         if state.is_known() && !state.is_ended() {
             self.control
                 .call(&Verb::Stop(&self.name), limit, patience)?;
         }
+        let was_running = !state.pids().is_empty();
+        let last_words = was_running.then(|| LastWords::of(&self.control, &state));
         if state.is_known() && !self.is_written() {
             self.control
                 .call(&Verb::Update(&self.name), limit, patience)?;
@@ -193,9 +199,10 @@ impl Program {
         }
         let left = survivors(told.clone(), drain, patience);
         let pids = |of: Vec<(u32, Ticks)>| of.into_iter().map(|(pid, _)| pid).collect();
-        Ok(Orphans {
+        Ok(Stopped {
             told: pids(told),
             left: pids(left),
+            last_words,
         })
     }
 

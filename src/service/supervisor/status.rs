@@ -126,10 +126,13 @@ impl ProgramState {
 
     /// Its main processes.
     pub fn pids(&self) -> Vec<u32> {
-        self.members
-            .iter()
-            .filter_map(|member| member.pid)
-            .collect()
+        self.running().map(|(_, pid)| pid).collect()
+    }
+
+    /// Its main processes, each after the name that `supervisorctl` takes.
+    pub fn running(&self) -> impl Iterator<Item = (&str, u32)> {
+        let members = self.members.iter();
+        members.filter_map(|member| Some((member.full_name.as_str(), member.pid?)))
     }
 
     /// Its main processes and all their children.

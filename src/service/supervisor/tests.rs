@@ -105,12 +105,12 @@ fn what_goes_on_after_its_program_was_stopped_is_told_to_end() {
     ));
     fs::write(fake.path.join("stop"), format!("kill {pid}")).unwrap();
     let seconds = Duration::from_secs(10);
-    let orphans = fake
+    let stopped = fake
         .program()
         .stop(seconds, seconds, &Patience::fresh())
         .unwrap();
-    assert_eq!(orphans.told.len(), 1);
-    assert!(orphans.left.is_empty());
+    assert_eq!(stopped.told.len(), 1);
+    assert!(stopped.left.is_empty());
     leader.wait().unwrap();
     // Its file is gone: supervisor is to forget it.
     assert_eq!(

@@ -122,7 +122,12 @@ pub fn listen(stage: &Stage<'_>) -> Logs {
             Runner::Process if instance.service.has_instances() => {
                 logs.listen_to(instance.log_path(), Vec::new());
             }
-            Runner::Process | Runner::Program(_) => {}
+            Runner::Program(_) => {
+                for path in instance.named_logs() {
+                    logs.listen_to(path, Vec::new());
+                }
+            }
+            Runner::Process => {}
         }
     }
     match &stage.mission.config.probe.logs {
@@ -206,6 +211,10 @@ fn names(stage: &Stage<'_>) -> Names {
 
 impl Logs {
     fn listen_to(&mut self, path: Utf8PathBuf, marks: Vec<String>) {
+        let is_known = |file: &File| file.log.path() == path;
+        if self.files.iter().any(is_known) {
+            return;
+        }
         match LogFile::at_end(&path) {
             Ok(log) => self.files.push(File { log, marks }),
             Err(error) => {

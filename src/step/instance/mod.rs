@@ -3,6 +3,7 @@
 //! that all releases share is treated alike where it takes over from another kind of service.
 
 mod address;
+mod last_words;
 mod left_behind;
 mod own_daemon;
 mod own_process;
@@ -26,6 +27,7 @@ use crate::host::ticks::Ticks;
 use crate::running::Processes;
 use crate::site::{ReleaseId, Site, instance};
 
+pub use last_words::is_told;
 pub use own_process::Variables;
 pub use retire::{disable, drain_and_stop, retire, stop_at_once, stop_soon};
 pub use runner::Runner;
@@ -215,6 +217,14 @@ impl Instance {
     pub fn obstacles(&self) -> Vec<Finding> {
         match self.runner() {
             Runner::Program(program) => own_program::obstacles(self, &program),
+            Runner::Unit(_) | Runner::Process => Vec::new(),
+        }
+    }
+
+    /// The logs that it is told to write by the file of its program; none for other kinds.
+    pub fn named_logs(&self) -> Vec<Utf8PathBuf> {
+        match self.runner() {
+            Runner::Program(program) => own_program::logs(self, &program),
             Runner::Unit(_) | Runner::Process => Vec::new(),
         }
     }

@@ -3,9 +3,10 @@
 
 use std::time::Duration;
 
+use camino::Utf8PathBuf;
 use fs_err as fs;
 
-use super::Instance;
+use super::{Instance, last_words};
 use crate::config::schema::Role;
 use crate::error::{Context, Error, Finding, Result};
 use crate::host::signal::Patience;
@@ -13,7 +14,7 @@ use crate::host::user::Owner;
 use crate::report::Report;
 use crate::running::Processes;
 use crate::service::Program;
-use crate::service::supervisor::{Facts, render};
+use crate::service::supervisor::{Facts, log_paths, render};
 
 /// How long supervisor may take to stop a program beyond `drain`: its `stopwaitsecs` is 10 s by
 /// default.
@@ -59,7 +60,10 @@ pub(super) fn stop(
     }
     let was_running = !program.state()?.is_ended();
     let drain = instance.service.drain.duration();
-    let orphans = program.stop(drain + STOP_TIMEOUT, drain, patience)?;
+    let stopped = program.stop(drain + STOP_TIMEOUT, drain, patience)?;
+    if let Some(words) = &stopped.last_words {
+        last_words::keep(instance, words);
+    }
     let name = program.name();
     let hint = "let supervisor end all it started: `stopasgroup=true` and `killasgroup=true`";
     let pids = |pids: &[u32]| {
@@ -68,28 +72,35 @@ pub(super) fn stop(
             .collect::<Vec<_>>()
             .join(", ")
     };
-    if !orphans.left.is_empty() {
+    if !stopped.left.is_empty() {
         let what = format!(
             "`{name}` is stopped, but pid {} goes on",
-            pids(&orphans.left)
+            pids(&stopped.left)
         );
         if instance.service.role == Role::Worker {
             return Err(Error::failed(what).hint(hint));
         }
         report.warning(&format!("{what}; {hint}"));
-    } else if !orphans.told.is_empty() {
-        let pids = pids(&orphans.told);
+    } else if !stopped.told.is_empty() {
+        let pids = pids(&stopped.told);
         report.warning(&format!(
             "{name}: pid {pids} went on and was told to end; {hint}"
         ));
     }
-    if let Some(socket) = instance.told_socket().filter(|_| orphans.left.is_empty()) {
+    if let Some(socket) = instance.told_socket().filter(|_| stopped.left.is_empty()) {
         let _ = fs::remove_file(socket);
     }
     if was_running {
         report.finished("Stopped", program.name(), None);
     }
     Ok(())
+}
+
+/// The logs that its file names.
+pub(super) fn logs(instance: &Instance, program: &Program) -> Vec<Utf8PathBuf> {
+    // A file that cannot be made is refused where it is written.
+    let text = text(instance, program).unwrap_or_default();
+    log_paths(&text, program.name())
 }
 
 /// All its processes now.
