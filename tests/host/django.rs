@@ -34,6 +34,7 @@ impl Django {
         let host = Host::boot();
         host.sh(&format!(
             "useradd --system --user-group --shell /usr/sbin/nologin hc
+             useradd --system --no-user-group --gid hc --shell /usr/sbin/nologin hc-static
              usermod --append --groups hc www-data
              install -d -m 0755 /var/www/hc /var/www/hc/shared
              install -d -o hc -g hc -m 0750 /var/www/hc/shared/db
@@ -59,8 +60,9 @@ impl Django {
         };
         site.configure(
             "[hooks]",
-            "[hooks]\nbuild = \"cp -a /opt/venv .venv && hooks/assets\"\ncheck = \"true\"",
+            "[hooks]\nbuild = \"cp -a /opt/venv .venv && hooks/place_static\"",
         );
+        site.configure("hooks/check", "hooks/assets");
         site
     }
 
@@ -78,9 +80,29 @@ impl Django {
             "useradd --create-home --shell /bin/sh deploy
              usermod --append --groups deploy www-data
              chown -R deploy:deploy {ROOT} /run/hc
-             sed -i 's/, user = \"hc\"//; s/^template/sudo = true\\ntemplate/' {ROOT}/zdd.toml
+             sed -i 's/, user = \"hc[^\"]*\"//; s/^template/sudo = true\\ntemplate/' {ROOT}/zdd.toml
              systemctl restart nginx"
         ));
+    }
+
+    /// Each hook that has a user prints who runs it.
+    pub fn let_hooks_name_their_users(&self) {
+        self.configure("{ run = \"", "{ run = \"id -un; ");
+    }
+
+    /// Releases a version, and kills zdd as soon as a line of the journal has this in it.
+    #[track_caller]
+    pub fn kill_at(&self, version: &str, line: &str) {
+        let source = self.source(version);
+        let script = format!(
+            "rm -f /tmp/ended /tmp/killed; cd {ROOT}
+             (zdd release {source} >/tmp/said 2>&1; touch /tmp/ended) &
+             while [ ! -e /tmp/ended ]; do
+                 grep -q '\"event\":\"{line}' .zdd/journal.jsonl 2>/dev/null || continue
+                 pkill -KILL -x zdd && touch /tmp/killed; break
+             done; wait; [ -e /tmp/killed ] || {{ cat /tmp/said; exit 1; }}"
+        );
+        self.sh(&script);
     }
 
     /// See [`Host::reboot`].

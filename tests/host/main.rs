@@ -43,6 +43,7 @@ mod samples;
 mod site;
 mod stack_apps;
 mod stacks;
+mod supervisor_jobs;
 mod supervisor_releases;
 mod user_scope;
 
@@ -78,6 +79,7 @@ fn main() -> ExitCode {
         readmes::CASES,
         samples::CASES,
         stacks::CASES,
+        supervisor_jobs::CASES,
         supervisor_releases::CASES,
         user_scope::CASES,
         harness::CASES,
