@@ -112,9 +112,15 @@ fn what_goes_on_after_its_program_was_stopped_is_told_to_end() {
     assert_eq!(stopped.told.len(), 1);
     assert!(stopped.left.is_empty());
     leader.wait().unwrap();
-    // Its file is gone: supervisor is to forget it.
+    // Its file is gone: supervisor is to forget it, once it has told how it ended.
     assert_eq!(
         fake.calls(),
-        ["stop hc-20260101000000:*", "update hc-20260101000000"]
+        [
+            "stop hc-20260101000000:*",
+            "maintail -16000",
+            "tail -16000 hc-20260101000000 stdout",
+            "tail -16000 hc-20260101000000 stderr",
+            "update hc-20260101000000"
+        ]
     );
 }
