@@ -55,7 +55,7 @@ impl Timer {
             return Err(Error::failed("systemd does not run here"));
         }
         let user = Owner::of_process().name;
-        let seconds = (after + MARGIN).as_secs();
+        let seconds = seconds(after);
         let number = number(std::process::id(), OffsetDateTime::now_utc());
         let mut words: Vec<&str> = match self.through_sudo {
             true => vec!["sudo", "-n", PATH],
@@ -135,6 +135,11 @@ impl Timer {
     }
 }
 
+/// After how many whole seconds it goes off: never before the time and the margin.
+fn seconds(after: Duration) -> u128 {
+    (after + MARGIN).as_millis().div_ceil(1000)
+}
+
 /// The number in a timer's name, always of 14 digits. Several sites may be released by several
 /// processes in the same second.
 fn number(pid: u32, now: OffsetDateTime) -> String {
@@ -158,6 +163,13 @@ pub fn this_program() -> Result<Utf8PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_timer_goes_off_after_its_time_and_never_within_the_margin() {
+        for (millis, whole) in [(1_000, 2), (1_500, 3), (1_001, 3), (600_000, 601)] {
+            assert_eq!(seconds(Duration::from_millis(millis)), whole, "{millis} ms");
+        }
+    }
 
     #[test]
     fn timers_of_two_sites_in_one_second_have_two_names() {

@@ -56,17 +56,20 @@ fn kept_until(stage: &Stage<'_>, from: &ReleaseId) -> Result<Option<OffsetDateTi
         disable(&instance, &stage.patience())?;
         longest = longest.max(Some(standby));
     }
-    if let Some(standby) = longest {
-        stage.report.note(&format!(
-            "release {from} is kept running for {}: a rollback is one rename",
-            crate::report::time::duration(standby)
-        ));
-        if let Err(error) = Timer::of(&mission.leaving).arm(stage.site.root(), standby) {
-            let text = format!("no timer ends it then, but the next command does: {error}");
-            stage.report.warning(&text);
-        }
+    let Some(standby) = longest else {
+        return Ok(None);
+    };
+    // Looked at before the timer is made, which systemd may take long for: it finds the time over.
+    let until = stage.clock.now() + standby;
+    stage.report.note(&format!(
+        "release {from} is kept running for {}: a rollback is one rename",
+        crate::report::time::duration(standby)
+    ));
+    if let Err(error) = Timer::of(&mission.leaving).arm(stage.site.root(), standby) {
+        let text = format!("no timer ends it then, but the next command does: {error}");
+        stage.report.warning(&text);
     }
-    Ok(longest.map(|standby| stage.clock.now() + standby))
+    Ok(Some(until))
 }
 
 /// Writes down which release is kept, and that no other one is.

@@ -15,6 +15,14 @@ pub const CASES: &[Case] = &[
         "instance::a_rollback_within_standby_starts_nothing",
         standby,
     ),
+    (
+        "instance::a_timer_that_is_made_slowly_finds_the_time_over",
+        slow_timer,
+    ),
+    (
+        "instance::a_crash_loop_in_the_watch_leads_back_to_what_still_runs",
+        crash_loop,
+    ),
 ];
 
 fn thirty() {
@@ -76,6 +84,12 @@ fn keep_for(site: &Site, time: &str) {
     site.write("/etc/sudoers.d/zdd", &format!("{line}\n"));
 }
 
+/// What tells one run of an instance from the next.
+fn run_of(site: &Site, id: &str) -> String {
+    let show = "systemctl show --value --property=InvocationID,ExecMainPID";
+    site.sh(&format!("{show} myapp@{id}.service")).stdout
+}
+
 fn standby() {
     let site = Site::of_instances_serving("v1");
     keep_for(&site, "8s");
@@ -83,18 +97,7 @@ fn standby() {
     check.assert_exit(0);
     assert!(!check.to_string().contains("standby"), "{check}");
     let first = site.current();
-    let run_of = |id: &str| {
-        let unit = format!("myapp@{id}.service");
-        let show = [
-            "systemctl",
-            "show",
-            "--value",
-            "--property=InvocationID,ExecMainPID",
-            &unit,
-        ];
-        site.program(show).succeed().stdout
-    };
-    let run = run_of(&first);
+    let run = run_of(&site, &first);
 
     site.release("v2")
         .assert_exit(0)
@@ -114,7 +117,7 @@ fn standby() {
         "rollback within standby: {:?}",
         began.elapsed()
     );
-    assert_eq!(run_of(&first), run, "it was started anew");
+    assert_eq!(run_of(&site, &first), run, "it was started anew");
     std::thread::sleep(Duration::from_secs(4));
     assert_eq!(site.instances(), std::slice::from_ref(&first));
     assert_eq!(site.version(), "v1");
@@ -124,7 +127,7 @@ fn standby() {
     assert_eq!(site.instances(), [site.current()], "its time is over");
     site.sh(&format!("cp -a {ROOT} /var/www/copy"));
     assert_live_by(&site, &site.outcome(["rollback"]), &first);
-    assert_ne!(run_of(&first), run);
+    assert_ne!(run_of(&site, &first), run);
 
     // A copied root knows the same releases by the same unit, but another one is live in it.
     let pruned = site.outcome(["--root", "/var/www/copy", "prune"]);
@@ -140,4 +143,56 @@ fn standby() {
 fn assert_live_by(site: &Site, outcome: &Outcome, id: &str) {
     assert_live(site, outcome);
     assert_eq!(site.current(), id);
+}
+
+/// Until systemd has answered, more time goes by than the timer has.
+fn slow_timer() {
+    let site = Site::of_instances_serving("v1");
+    keep_for(&site, "2s");
+    site.sh("mv /usr/bin/systemd-run /usr/bin/systemd-run.real");
+    let script = "#!/bin/sh\n/usr/bin/systemd-run.real \"$@\" && sleep 5\n";
+    site.write("/usr/bin/systemd-run", script);
+    site.sh("chmod 0755 /usr/bin/systemd-run");
+    site.release("v2")
+        .assert_exit(0)
+        .assert_says("is kept running for 2 s");
+    await_no_timer(&site);
+    assert_eq!(site.instances(), [site.current()]);
+}
+
+/// Ends its server a second and a half after users were led to it, as often as it is started.
+const ENDS: &str = "\
+import os, signal, threading, time
+
+def end():
+    while os.path.realpath('/var/www/myapp/current') != os.getcwd():
+        time.sleep(0.01)
+    time.sleep(1.5)
+    os.kill(os.getppid(), signal.SIGKILL)
+
+threading.Thread(target=end, daemon=True).start()
+";
+
+/// systemd calls it active again each time, and no health check is there.
+fn crash_loop() {
+    let site = Site::of_instances_serving("v1");
+    let unit = "/etc/systemd/system/myapp@.service";
+    site.edit(unit, "Restart=on-failure", "Restart=always");
+    site.sh(&format!(
+        "systemctl daemon-reload; sed -i '/^.*health..$/,/^release/d' {ROOT}/zdd.toml"
+    ));
+    site.add_settings("[probe]\nwatch = \"20s\"\n");
+    let first = site.current();
+    let run = run_of(&site, &first);
+    site.append_code("v2", ENDS);
+    site.release("v2")
+        .assert_exit(3)
+        .assert_field("/outcome", "rolled_back")
+        .assert_field("/error/step", "verify")
+        .assert_says(".service` ended and ");
+    assert_eq!(run_of(&site, &first), run, "the old one was touched");
+    assert_eq!(site.instances(), std::slice::from_ref(&first));
+    assert_eq!(site.enabled_instances(), [first]);
+    assert_eq!(site.version(), "v1");
+    site.assert_tidy();
 }
