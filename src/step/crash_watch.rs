@@ -1,9 +1,10 @@
 //! Sees a crash loop that systemd hides: `Restart=always` calls a unit active that ends every
 //! second. What gives it away is the main pid, the invocation, the number of restarts. Supervisor
-//! hides it as well; there the processes themselves tell.
+//! hides it as well; there the processes themselves tell, as for those that zdd runs itself.
 
 use super::Stage;
 use super::instance::{Instance, Runner};
+use super::process::Process;
 use super::tell::{self, How, Told};
 use crate::config::schema::Role;
 use crate::error::Result;
@@ -11,10 +12,16 @@ use crate::host::process;
 use crate::host::ticks::Ticks;
 use crate::service::{Program, Unit, UnitState};
 
-/// The units and programs of a site, each as it must stay, and since when.
+/// The units, programs and own processes of a site, each as it must stay, and since when.
 pub struct CrashWatch {
     units: Vec<Watched>,
     programs: Vec<WatchedProgram>,
+    processes: Vec<WatchedProcess>,
+}
+
+struct WatchedProcess {
+    instance: Instance,
+    main: Option<Process>,
 }
 
 struct WatchedProgram {
@@ -27,22 +34,26 @@ struct Watched {
     from: UnitState,
 }
 
-/// Takes every program as it is, and every unit as it was when it was told of the new release: before, for a reload; now, for
-/// one that was started anew on purpose.
+/// Takes every program and process as it is, and every unit as it was when it was told of the new
+/// release: before, for a reload; now, for one that was started anew on purpose.
 ///
 /// # Errors
-/// When systemd or supervisor does not answer.
+/// When systemd or supervisor does not answer, or a pid file cannot be read.
 pub fn of(stage: &Stage<'_>) -> Result<CrashWatch> {
-    let (mut units, mut programs) = (Vec::new(), Vec::new());
+    let (mut units, mut programs, mut processes) = (Vec::new(), Vec::new(), Vec::new());
     for (place, service) in stage.mission.config.service.iter().enumerate() {
         if service.role == Role::Web && service.has_instances() {
-            match Instance::of_mission(stage, place).runner() {
+            let instance = Instance::of_mission(stage, place);
+            match instance.runner() {
                 Runner::Unit(unit) => {
                     let from = unit.state()?;
                     units.push(Watched { unit, from });
                 }
                 Runner::Program(program) => programs.push(WatchedProgram::now(program)?),
-                Runner::Process => {}
+                Runner::Process => processes.push(WatchedProcess {
+                    main: instance.main_process()?,
+                    instance,
+                }),
             }
         }
         let Some(unit) = Unit::of(service) else {
@@ -64,11 +75,15 @@ pub fn of(stage: &Stage<'_>) -> Result<CrashWatch> {
         };
         units.push(Watched { unit, from });
     }
-    Ok(CrashWatch { units, programs })
+    Ok(CrashWatch {
+        units,
+        programs,
+        processes,
+    })
 }
 
 impl CrashWatch {
-    /// What happened to a unit since, if anything did.
+    /// What happened to one of them since, if anything did.
     pub fn finding(&self) -> Option<String> {
         let of_program = self.programs.iter().find_map(WatchedProgram::finding);
         let of_unit = || {
@@ -88,7 +103,20 @@ impl CrashWatch {
                 (!is_same).then(|| format!("`{name}` ended and was started again by systemd"))
             })
         };
-        of_program.or_else(of_unit)
+        let of_process = || self.processes.iter().find_map(WatchedProcess::finding);
+        of_program.or_else(of_process).or_else(of_unit)
+    }
+}
+
+impl WatchedProcess {
+    fn finding(&self) -> Option<String> {
+        let now = self.instance.main_process().ok()?;
+        let name = self.instance.name();
+        match now {
+            None => Some(format!("`{name}` ended: its main process is gone")),
+            Some(_) if now == self.main => None,
+            Some(other) => Some(format!("`{name}` ended, and pid {} took over", other.pid)),
+        }
     }
 }
 

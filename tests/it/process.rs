@@ -122,6 +122,24 @@ fn code_that_is_sick_after_the_switch_is_taken_back_and_the_old_process_never_st
     serves(&site, "v3");
 }
 
+/// No health check is there to see it.
+#[test]
+fn code_that_dies_while_it_is_watched_is_taken_back_to_the_process_that_still_runs() {
+    let site = Site::new(&settings());
+    site.release("v1");
+    site.settings(&format!("{}[probe]\nwatch = \"5s\"\n", settings()));
+    let before = processes::inside(&site.root);
+    site.file("dies-when-live", "");
+    let back = site.releasing("v2").run().exits(3);
+    assert_eq!(back.json()["outcome"], "rolled_back", "{back}");
+    assert_eq!(back.json()["error"]["step"], "verify", "{back}");
+    let back = back.says("ended: its main process is gone");
+    assert_eq!(back.stderr.matches("Started").count(), 1, "{back}");
+    assert_eq!(processes::inside(&site.root), before, "{back}");
+    serves(&site, "v1");
+    site.does("status");
+}
+
 #[test]
 fn a_live_process_that_died_is_said_and_the_next_release_serves_again() {
     let site = Site::new(&settings());

@@ -5,6 +5,7 @@
 //! What it shall do wrong is said by files of the code: `refuses-to-start`, and `sick-NAME` for a
 //! path that answers 500. `listens-on-tcp` takes a port of the kernel's choice instead of the
 //! socket, and `writes-its-port` writes it to `run/port`; `speaks-otherwise` is no web server.
+//! `dies-when-live` ends it a second after `current` leads to it.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
@@ -18,6 +19,9 @@ pub fn serve() -> ! {
     if Path::new("refuses-to-start").exists() {
         let _ = writeln!(std::io::stderr(), "broken code in {version}");
         std::process::exit(3);
+    }
+    if Path::new("dies-when-live").exists() {
+        std::thread::spawn(die_when_live);
     }
     if Path::new("listens-on-tcp").exists() {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
@@ -40,6 +44,18 @@ pub fn serve() -> ! {
             let _ = answer(&stream, version.trim());
         }
     }
+}
+
+fn die_when_live() {
+    let own = std::env::current_dir().expect("it is there");
+    while !Path::new("../../current")
+        .canonicalize()
+        .is_ok_and(|live| live == own)
+    {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    std::thread::sleep(Duration::from_secs(1));
+    std::process::exit(9);
 }
 
 fn answer<S>(mut stream: &S, version: &str) -> std::io::Result<()>
