@@ -7,6 +7,7 @@ mod assets;
 mod boot;
 mod fronts;
 mod instances;
+mod processes;
 mod rights;
 mod targets;
 mod unnamed;
@@ -26,7 +27,7 @@ use crate::service::{Unit, UnitState};
 use crate::site::History;
 use crate::source::git::Repository;
 use crate::step::preconditions::Preconditions;
-use crate::step::{advice, before, in_force, name_of, second_copy};
+use crate::step::{advice, before, in_force, second_copy};
 
 /// One thing that is or may go wrong, as in the JSON.
 #[derive(Debug, Serialize)]
@@ -69,13 +70,7 @@ pub fn run(context: &Context<'_>) -> Result<ExitCode> {
             findings.extend(traps_of(context, service, &state));
             findings.extend(rights::password_trap(service));
         } else if service.kind() == Kind::Process {
-            findings.extend((!is_recovered).then(|| Trap {
-                level: Level::Warning,
-                what: "started by zdd itself, it does not come back after a reboot".to_owned(),
-                place: name_of(service),
-                change: Some("let systemd start it: `unit = \"…\"` in place of `start`".to_owned()),
-            }));
-            findings.extend(session_trap(service));
+            findings.extend(processes::traps(service, is_recovered));
         }
     }
     findings.extend(instances::traps(context)?);
@@ -174,19 +169,6 @@ fn from(finding: Finding, context: &Context<'_>) -> Trap {
         place,
         change: finding.hint,
     }
-}
-
-/// What is started from a login may end with it.
-fn session_trap(service: &Service) -> Option<Trap> {
-    let group = fs_err::read_to_string("/proc/self/cgroup").unwrap_or_default();
-    group.contains("/session-").then(|| Trap {
-        level: Level::Warning,
-        what: "a process started from this login may end with it".to_owned(),
-        place: name_of(service),
-        change: Some(
-            "loginctl enable-linger, then: systemd-run --user --scope zdd release".to_owned(),
-        ),
-    })
 }
 
 /// What the unit and the server behind it will make of a switch.

@@ -153,3 +153,11 @@ fn a_live_process_that_died_is_said_and_the_next_release_serves_again() {
     site.release("v2");
     serves(&site, "v2");
 }
+
+#[test]
+fn check_says_that_a_process_does_not_come_back_after_a_reboot() {
+    let site = Site::new(&settings());
+    site.does("check")
+        .says("it does not come back after a reboot")
+        .says("let systemd start it");
+}
