@@ -304,7 +304,8 @@ pub struct Probe {
     pub rate: u32,
     /// How long the new release is watched after the switch before it is committed.
     pub watch: Span,
-    /// How many failures in a row the watch bears; one more rolls back.
+    /// How many failures of a check the watch bears; one more, in a row or in half of its last
+    /// attempts, rolls back.
     #[schemars(range(min = 1))]
     pub max_failures: u32,
     /// Files that are read from the switch on for complaints. Default: the logs in which nginx

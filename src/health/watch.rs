@@ -1,6 +1,7 @@
 //! The watch after the switch: all health checks go on being asked for a while, before the release
 //! is committed and while the old one is still warm.
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,12 +19,14 @@ use super::failure;
 /// Why a watch ended before its time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Alarm {
-    /// A check failed too many times in a row.
+    /// A check failed too often.
     Failing {
         /// What was asked.
         check: String,
-        /// How many times in a row it failed.
-        failures: u32,
+        /// How often it failed.
+        failures: usize,
+        /// In how many attempts, from the first of these failures on.
+        attempts: usize,
         /// What the last attempt showed.
         detail: String,
     },
@@ -41,8 +44,8 @@ type Answered = (usize, Attempt);
 /// time to watch is a good watch.
 ///
 /// # Errors
-/// When a check failed more than `settings.max_failures` times in a row, `abort` gave a reason,
-/// or the patience is over.
+/// When a check failed more than `settings.max_failures` times, in a row or in half of its last
+/// attempts, `abort` gave a reason, or the patience is over.
 pub fn watch(
     checks: &[Arc<Check>],
     settings: &schema::Probe,
@@ -52,7 +55,10 @@ pub fn watch(
 ) -> Result<(), Alarm> {
     let until = Instant::now() + settings.watch.duration();
     let asking = Asking::start(checks, *patience);
-    let mut in_a_row = vec![0; checks.len()];
+    let mut recent: Vec<_> = checks
+        .iter()
+        .map(|_| Recent::bearing(settings.max_failures))
+        .collect();
     while Instant::now() < until {
         if patience.is_over() {
             return Err(Alarm::Interrupted);
@@ -65,16 +71,43 @@ pub fn watch(
         };
         let name = checks[number].name();
         on_attempt(&name, &attempt);
-        in_a_row[number] = if attempt.ok { 0 } else { in_a_row[number] + 1 };
-        if in_a_row[number] > settings.max_failures {
+        if let Some((failures, attempts)) = recent[number].note(attempt.ok) {
             return Err(Alarm::Failing {
                 check: name,
-                failures: in_a_row[number],
+                failures,
+                attempts,
                 detail: attempt.detail,
             });
         }
     }
     Ok(())
+}
+
+/// The last attempts of a check: twice as many as would be one failure too many. Code that fails
+/// every other time is as bad as code that always does; a blip now and then is not.
+struct Recent {
+    borne: usize,
+    attempts: VecDeque<bool>,
+}
+
+impl Recent {
+    fn bearing(max_failures: u32) -> Self {
+        Recent {
+            borne: usize::try_from(max_failures).unwrap_or(usize::MAX),
+            attempts: VecDeque::new(),
+        }
+    }
+
+    /// How often it failed, and in how many attempts, when that is too often.
+    fn note(&mut self, is_good: bool) -> Option<(usize, usize)> {
+        self.attempts.push_back(is_good);
+        if self.attempts.len() > self.borne.saturating_add(1).saturating_mul(2) {
+            self.attempts.pop_front();
+        }
+        let since_first = self.attempts.iter().skip_while(|is_good| **is_good);
+        let failures = since_first.clone().filter(|is_good| !**is_good).count();
+        (failures > self.borne).then(|| (failures, since_first.count()))
+    }
 }
 
 /// A thread for each check. They end by themselves after the attempt they are at.
@@ -142,8 +175,20 @@ impl fmt::Display for Alarm {
             Alarm::Failing {
                 check,
                 failures,
+                attempts,
                 detail,
-            } => write!(f, "`{check}` failed {failures} times in a row: {detail}"),
+            } if failures == attempts => {
+                write!(f, "`{check}` failed {failures} times in a row: {detail}")
+            }
+            Alarm::Failing {
+                check,
+                failures,
+                attempts,
+                detail,
+            } => write!(
+                f,
+                "`{check}` failed {failures} of its last {attempts} times: {detail}"
+            ),
             Alarm::Aborted(reason) => f.write_str(reason),
             Alarm::Interrupted => f.write_str("interrupted during the watch"),
         }

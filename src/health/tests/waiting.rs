@@ -180,12 +180,13 @@ fn watched(servers: &[&Server], millis: u64, max_failures: u32) -> Result<(), Al
 #[test]
 fn a_watch_bears_so_many_failures_in_a_row_and_not_one_more() {
     let good = flapping("+");
-    assert_eq!(watched(&[&good, &flapping("+--+--+--+")], 400, 2), Ok(()));
+    assert_eq!(watched(&[&good, &flapping("+--++++--+")], 400, 2), Ok(()));
     let bad = flapping("+---+");
     let Err(Alarm::Failing {
         failures,
         detail,
         check,
+        ..
     }) = watched(&[&good, &bad], 20_000, 2)
     else {
         panic!("three failures in a row are too many");
@@ -196,6 +197,18 @@ fn a_watch_bears_so_many_failures_in_a_row_and_not_one_more() {
     let at_the_end = good.connections();
     std::thread::sleep(Duration::from_millis(100));
     assert!(at_the_end > 1 && good.connections() == at_the_end);
+}
+
+#[test]
+fn a_watch_does_not_bear_what_fails_every_other_time() {
+    let now_and_then = flapping("-++-++-++-++-++-++-++-++-++-++-++-+");
+    assert_eq!(watched(&[&now_and_then], 800, 2), Ok(()));
+    let half = flapping("-+-+-+-+-+-+");
+    let alarm = watched(&[&half], 20_000, 2).unwrap_err().to_string();
+    assert!(
+        alarm.ends_with("failed 3 of its last 5 times: 503 Service Unavailable"),
+        "{alarm}"
+    );
 }
 
 #[test]
