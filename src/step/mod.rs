@@ -3,6 +3,7 @@
 
 pub mod advice;
 pub mod answer;
+pub mod astray;
 pub mod before;
 pub mod boot;
 pub mod bridge;
@@ -113,6 +114,9 @@ impl<'a> Reversible<Stage<'a>> for Step {
             Step::Create => create_release::run(stage),
             Step::Fill => fill::run(stage),
             Step::LinkShared => link_shared::run(stage),
+            Step::Hook {
+                point: Point::Verify,
+            } => run_hook::run(stage, Point::Verify).and_then(|()| astray::refuse(stage)),
             Step::Hook { point } => run_hook::run(stage, point),
             Step::Seal => seal::run(stage),
             Step::Bridge => bridge::run(stage),

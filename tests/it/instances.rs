@@ -5,6 +5,7 @@ use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
 use crate::process::{answer, serves, settings};
+use crate::sandbox::load::Load;
 use crate::sandbox::{Site, processes};
 
 /// The processes of a site with the versions they serve, sorted.
@@ -83,23 +84,48 @@ fn a_failed_release_leaves_alone_what_was_kept_running() {
     serves(&site, "v1");
 }
 
-#[test]
-fn a_port_is_found_in_the_kernels_table_or_where_the_server_wrote_it() {
+/// A site whose server listens on a port of the kernel's choice, its first release, and the port.
+fn on_a_port() -> (Site, u16) {
     let site = Site::new(&settings());
     site.file("listens-on-tcp", "");
+    site.file("has-a-control-socket", "");
     site.hook("warm", "echo warmed at \"$ZDD_PORT\"");
     let live = site.releasing("v1").run().exits(0);
     assert_eq!(live.json()["running"][0]["verdict"], "proved", "{live}");
     let id = site.current().unwrap();
     let log = site.does(&format!("logs {id} hook_warm"));
-    let port = log
-        .stdout
-        .split("warmed at ")
-        .nth(1)
-        .unwrap()
-        .trim()
-        .to_owned();
-    assert!(port.parse::<u16>().is_ok_and(|port| port > 0), "{log}");
+    let port = log.stdout.split("warmed at ").nth(1).unwrap().trim();
+    let port = port.parse().ok().filter(|port| *port > 0);
+    (site, port.unwrap_or_else(|| panic!("{log}")))
+}
+
+#[test]
+fn users_whom_nothing_leads_to_the_new_port_keep_the_old_instance() {
+    let (site, port) = on_a_port();
+    let before = running(&site);
+    let load = Load::on(port);
+    site.releasing("v2").run().exits(3).says(&format!(
+        "users are still led to the old release at 127.0.0.1:{port}"
+    ));
+    load.lost_none();
+    assert_eq!(running(&site), before);
+}
+
+#[test]
+fn which_of_several_ports_users_are_led_to_is_not_guessed() {
+    let site = Site::new(&settings().replace("20s", "1s"));
+    site.file("listens-on-tcp", "");
+    site.file("listens-twice", "");
+    site.releasing("v1")
+        .run()
+        .exits(1)
+        .says("users are led to cannot be told")
+        .says("name its `socket` or `port_file`");
+}
+
+#[test]
+fn a_port_is_found_in_the_kernels_table_or_where_the_server_wrote_it() {
+    let (site, _) = on_a_port();
 
     site.settings(&format!("{}port_file = \"run/port\"\n", settings()));
     let unwritten = settings().replace("20s", "1s") + "port_file = \"run/port\"\n";

@@ -4,7 +4,8 @@
 //!
 //! What it shall do wrong is said by files of the code: `refuses-to-start`, and `sick-NAME` for a
 //! path that answers 500. `listens-on-tcp` takes a port of the kernel's choice instead of the
-//! socket, and `writes-its-port` writes it to `run/port`; `speaks-otherwise` is no web server.
+//! socket, and `writes-its-port` writes it to `run/port`; `listens-twice` takes one more, and
+//! `has-a-control-socket` has one as gunicorn does; `speaks-otherwise` is no web server.
 //! `dies-when-live` ends it a second after `current` leads to it.
 
 use std::io::{BufRead, BufReader, Read, Write};
@@ -25,6 +26,12 @@ pub fn serve() -> ! {
     }
     if Path::new("listens-on-tcp").exists() {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let _second = Path::new("listens-twice")
+            .exists()
+            .then(|| TcpListener::bind("127.0.0.1:0").expect("a free port"));
+        let _control = Path::new("has-a-control-socket")
+            .exists()
+            .then(|| UnixListener::bind("gunicorn.ctl").expect("the release is writable"));
         if Path::new("writes-its-port").exists() {
             let port = listener.local_addr().expect("it is bound").port();
             std::fs::create_dir_all("run").expect("the release is writable");

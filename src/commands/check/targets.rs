@@ -34,18 +34,12 @@ pub(super) fn traps(context: &Context<'_>) -> Vec<Trap> {
 /// What a unit that runs listens on.
 fn listener(service: &Service) -> Option<(Listener, Vec<Address>)> {
     let state = Unit::of(service)?.state().ok()?;
-    let mut addresses = listening(&cgroup::processes(&state.control_group));
-    addresses.retain(|it| !is_control(it));
+    let addresses = listening(&cgroup::processes(&state.control_group));
     let listener = Listener {
         service: name_of(service),
         addresses: addresses.iter().map(front::as_server).collect(),
     };
     Some((listener, addresses))
-}
-
-/// gunicorn's own, for `gunicornc`: no proxy asks it.
-fn is_control(address: &Address) -> bool {
-    matches!(address, Address::Unix(path) if path.extension() == Some("ctl"))
 }
 
 /// A socket that cannot be looked for counts as one that somebody listens on.

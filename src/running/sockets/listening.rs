@@ -11,8 +11,8 @@ use super::Address;
 use crate::host::process;
 use crate::host::sock_diag::{Ports, TcpState, UnixSocket, tcp, unix};
 
-/// Where these processes listen: unix sockets with a file, and TCP. A process whose descriptors
-/// this user may not read counts as one that listens nowhere.
+/// Where these processes listen for users: unix sockets with a file, and TCP. A process whose
+/// descriptors this user may not read counts as one that listens nowhere.
 pub fn listening(pids: &[u32]) -> Vec<Address> {
     let mut holders = HashMap::new();
     for pid in pids {
@@ -28,10 +28,16 @@ pub fn listening(pids: &[u32]) -> Vec<Address> {
     for socket in unix().unwrap_or_default() {
         let holder = holders.get(&socket.inode);
         if let Some(pid) = holder.filter(|_| socket.is_listening) {
-            addresses.extend(path_of(&socket, *pid).map(Address::Unix));
+            let path = path_of(&socket, *pid).filter(|path| !is_control(path));
+            addresses.extend(path.map(Address::Unix));
         }
     }
     addresses.into_iter().collect()
+}
+
+/// gunicorn's own socket (from 25.1 on, for `gunicornc`): no user asks it.
+fn is_control(path: &Utf8Path) -> bool {
+    path.extension() == Some("ctl")
 }
 
 /// The absolute path of a socket's file, if it has one. The process that bound a relative name may

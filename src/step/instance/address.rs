@@ -189,7 +189,25 @@ impl Instance {
         if let Some(told) = self.told_socket().filter(|socket| socket.exists()) {
             return Some(Address::Unix(told));
         }
-        let listening = sockets::listening(&self.remains().ok()?.all);
-        listening.first().cloned()
+        let listening = self.listening();
+        let first = listening.first()?;
+        listening
+            .iter()
+            .all(|it| is_one(it, first))
+            .then(|| first.clone())
+    }
+
+    /// All addresses at which its processes listen, whichever of them users are led to.
+    pub fn listening(&self) -> Vec<Address> {
+        let remains = self.remains();
+        remains.map_or_else(|_| Vec::new(), |it| sockets::listening(&it.all))
+    }
+}
+
+/// Whether two listeners are the same to users: one port on several addresses is.
+fn is_one(one: &Address, other: &Address) -> bool {
+    match (one, other) {
+        (Address::Tcp(one), Address::Tcp(other)) => one.port() == other.port(),
+        _ => one == other,
     }
 }

@@ -86,13 +86,17 @@ fn drain(
     patience: &Patience,
 ) -> Duration {
     let name = instance.name();
-    let Some(address) = instance.address() else {
+    let addresses = match instance.address() {
+        Some(address) => vec![address],
+        None => instance.listening(),
+    };
+    let Some(first) = addresses.first() else {
         let text = format!("{name}: who talks to it cannot be told, it is stopped at once");
         report.warning(&text);
         return limits.drain;
     };
     report.started("Draining", &name);
-    let fronts = instance.fronts(&address);
+    let fronts = instance.fronts(first);
     let mut is_seen = false;
     let on_progress = &mut |traffic: &Traffic| {
         is_seen |= traffic.listeners > 0;
@@ -100,7 +104,7 @@ fn drain(
         let text = format!("{open} connections open, {waiting} waiting");
         report.event(Event::Progress(&text));
     };
-    match sockets::drain(&[address], limits, &fronts, patience, on_progress) {
+    match sockets::drain(&addresses, limits, &fronts, patience, on_progress) {
         Ok(_) if !is_seen => report.warning(&format!(
             "{name}: its listening socket is not in this network: who talks to it cannot be told"
         )),

@@ -14,6 +14,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::health::own;
 use crate::host::socket::Address;
 use crate::host::ticks::Ticks;
+use crate::running::front::as_server;
 use crate::step::answer::{self, Started};
 use crate::step::{Stage, prove, worker};
 
@@ -180,10 +181,19 @@ fn unheard(instance: &Instance) -> (String, &'static str) {
             "let the server write its port there, or name its `socket`",
         ),
         None if instance.service.pid_file.is_some() => own_daemon::unheard(instance),
-        None => (
-            "none of its processes that zdd may look at has a listening socket".to_owned(),
-            "name its `socket` or `port_file` in zdd.toml",
-        ),
+        None => {
+            let places: Vec<String> = instance.listening().iter().map(as_server).collect();
+            let cause = match places.is_empty() {
+                true => {
+                    "none of its processes that zdd may look at has a listening socket".to_owned()
+                }
+                false => format!(
+                    "which of {} users are led to cannot be told",
+                    places.join(", ")
+                ),
+            };
+            (cause, "name its `socket` or `port_file` in zdd.toml")
+        }
     }
 }
 

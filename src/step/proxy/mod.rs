@@ -21,6 +21,7 @@ use crate::service::Unit;
 pub use findings::{abandoned, findings};
 pub use follow::follow;
 pub use state::State;
+pub use text::previous_of;
 
 /// The key of the journal for the nginx that ran before.
 const BEFORE: &str = "proxy";

@@ -83,7 +83,7 @@ fn add_address(names: &mut Names, name: &str, address: Option<Address>) {
 }
 
 /// Where the same service of the release that is about to be left answers.
-fn previous_of(site: &Site, mission: &Mission, place: usize) -> Option<Address> {
+pub fn previous_of(site: &Site, mission: &Mission, place: usize) -> Option<Address> {
     let (from, leaving) = (mission.from.as_ref()?, &mission.leaving);
     let place = Service::counterpart(&mission.config.service, place, leaving)?;
     let instance = Instance::new(site, from, place, &leaving[place]);
