@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 /// Every process whose directory lies below `root`, with that directory.
 pub fn inside(root: &Path) -> Vec<(u32, PathBuf)> {
@@ -18,7 +19,7 @@ pub fn inside(root: &Path) -> Vec<(u32, PathBuf)> {
     .collect()
 }
 
-/// Ends every process whose directory lies below `root`.
+/// Ends every process whose directory lies below `root`, and waits until they are gone.
 pub fn end_inside(root: &Path) {
     use nix::sys::signal::{Signal, kill};
     for (pid, _) in inside(root) {
@@ -26,5 +27,9 @@ pub fn end_inside(root: &Path) {
             nix::unistd::Pid::from_raw(pid.cast_signed()),
             Signal::SIGKILL,
         );
+    }
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while !inside(root).is_empty() && Instant::now() < deadline {
+        std::thread::sleep(Duration::from_millis(5));
     }
 }

@@ -213,9 +213,6 @@ fn after_a_boot_nginx_follows_to_the_new_port() {
     };
     let before = place.conf();
     crate::sandbox::processes::end_inside(&place.path("releases"));
-    while !place.servers().is_empty() {
-        std::thread::sleep(std::time::Duration::from_millis(5));
-    }
     place.site.does("recover --boot");
     assert_ne!(place.conf(), before);
     assert_eq!(place.serves().as_deref(), Some("v1"));
