@@ -95,10 +95,12 @@ fn reason_to_end(
     patience: &Patience,
     abort: &dyn Fn() -> Option<String>,
 ) -> Option<Reason> {
+    let text = abort();
+    // What is asked about may fail of the interruption itself.
     if patience.is_over() {
         return Some(Reason::Interrupted);
     }
-    if let Some(text) = abort() {
+    if let Some(text) = text {
         return Some(Reason::Aborted(text));
     }
     (Instant::now() >= until).then_some(Reason::Late)
