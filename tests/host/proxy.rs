@@ -1,6 +1,6 @@
 //! `[proxy]` with the nginx of the system, told by its unit or by `nginx -s reload`, both through
-//! sudo: daemons on ports, a good release, two bad ones and a rollback, and no request lost. After a
-//! boot nginx leads to where they are then.
+//! sudo: daemons on ports, or a template unit whose port only the kernel tells; a good release, two
+//! bad ones and a rollback, and no request lost. After a boot nginx leads to where they are then.
 
 use std::io::{self, Write as _};
 use std::time::Duration;
@@ -11,26 +11,33 @@ use crate::site::{ROOT, Site};
 
 pub const CASES: &[Case] = &[
     ("proxy::the_system_s_nginx_is_led_over", || {
-        let mut site = led_over(BY_UNIT);
+        let mut site = site(DAEMON, BY_UNIT);
+        led_over(&site);
         follows_after_a_boot(&mut site);
     }),
     ("proxy::an_nginx_known_by_its_pid_file_is_led_over", || {
-        led_over(BY_PID_FILE);
+        led_over(&site(DAEMON, BY_PID_FILE));
+    }),
+    ("proxy::a_template_unit_on_a_port_is_led_to", || {
+        led_over(&on_a_port_of_the_kernels());
     }),
 ];
 
 const BY_UNIT: &str = "unit = \"nginx.service\"";
 const BY_PID_FILE: &str = "pid_file = \"/run/nginx.pid\"";
 
+const DAEMON: &str = "start = \".venv/bin/python -m gunicorn -D -c settings_gunicorn.py app:app\"
+stop = \"kill -TERM\"
+pid_file = \"gunicorn.pid\"";
+const TEMPLATE_UNIT: &str = "unit = \"myapp@.service\"\nsudo = true\nhealth = \"/health\"";
+
 const SETTINGS: &str = "[hooks]
 build = \"cp -a /opt/gunicorn .venv\"
 check = \"true\"
 
 [[service]]
+THE_SERVICE
 name = \"web\"
-start = \".venv/bin/python -m gunicorn -D -c settings_gunicorn.py app:app\"
-stop = \"kill -TERM\"
-pid_file = \"gunicorn.pid\"
 switch_timeout = \"10s\"
 
 [proxy]
@@ -50,13 +57,29 @@ server {
 }
 ";
 
-fn site(by: &str) -> Site {
+fn site(service: &str, by: &str) -> Site {
     let site = Site::of_instances();
     let settings = SETTINGS.replace("HOW_IT_IS_FOUND", by);
+    let settings = settings.replace("THE_SERVICE", service);
     site.write(&format!("{ROOT}/zdd.toml"), &settings);
     let include = format!("include {ROOT}/nginx*.conf;\n");
     site.write("/etc/nginx/conf.d/myapp.conf", &include);
-    site.sh("rm /etc/sudoers.d/myapp; systemctl restart nginx");
+    if service == DAEMON {
+        site.sh("rm /etc/sudoers.d/myapp");
+    }
+    site.sh("systemctl restart nginx");
+    site
+}
+
+/// gunicorn with its own control socket beside the port, on which nobody else is asked.
+fn on_a_port_of_the_kernels() -> Site {
+    let site = site(TEMPLATE_UNIT, BY_UNIT);
+    site.edit(
+        "/etc/systemd/system/myapp@.service",
+        "--bind unix:/run/myapp/%i/app.sock --umask 007 --no-control-socket",
+        "--bind 127.0.0.1:0 --control-socket /run/myapp/%i/gunicorn.ctl",
+    );
+    site.sh("systemctl daemon-reload");
     site
 }
 
@@ -69,8 +92,7 @@ fn source(site: &Site, version: &str) {
     ));
 }
 
-fn led_over(by: &str) -> Site {
-    let site = site(by);
+fn led_over(site: &Site) {
     let refused = site.outcome(["check"]);
     refused.assert_exit(1);
     let findings = refused.json["findings"].as_array().expect("findings");
@@ -84,12 +106,12 @@ fn led_over(by: &str) -> Site {
     site.outcome(["check"]).assert_exit(0);
 
     for version in ["v1", "v2", "broken", "sick"] {
-        source(&site, version);
+        source(site, version);
     }
     site.append_code("broken", "import not_there");
     site.write_hook("sick", "verify", "exit 1");
     site.release("v1").assert_exit(0);
-    let load = Load::at_reloaded(&site, load::USUAL);
+    let load = Load::at_reloaded(site, load::USUAL);
     load.go_on(Duration::from_millis(500));
     site.release("v2")
         .assert_exit(0)
@@ -111,10 +133,9 @@ fn led_over(by: &str) -> Site {
     figures.assert_none_failed();
     assert!(!figures.versions(..).contains_key("broken"));
     assert_eq!(site.version(), "v1");
-    let masters = "pgrep --full --count --parent 1 'gunicorn -D'";
-    assert_eq!(site.sh(masters).stdout.trim(), "1", "a daemon is left");
+    let masters = "pgrep --full --count --parent 1 gunicorn";
+    assert_eq!(site.sh(masters).stdout.trim(), "1", "a server is left");
     site.outcome(["status"]).assert_exit(0);
-    site
 }
 
 /// The daemons are gone with the power, and have other ports when the recover unit has started them.
