@@ -93,6 +93,7 @@ fn killed_at_each(
 fn interrupted() {
     let site = Site::of_instances_serving("v1");
     site.configure("[hooks]", "[hooks]\ncheck = \"true\"");
+    site.give_up_soon();
     site.append_code("v2", "time.sleep(1000)");
     let before = site.current();
     let command = site.zdd(["--json", "release", &site.source("v2")]).spawn();

@@ -10,7 +10,9 @@ use crate::site::{ROOT, Site};
 
 pub const CASES: &[Case] = &[
     ("instance::gunicorn_loses_no_request", || {
-        lose_no_request(&Site::of_instances(), "app.py", &GUNICORN_FAULTS)
+        let site = Site::of_instances();
+        site.give_up_soon();
+        lose_no_request(&site, "app.py", &GUNICORN_FAULTS)
     }),
     ("instance::node_loses_no_request", || {
         lose_no_request(&Site::of_node_instances(), "server.js", &NODE_FAULTS)

@@ -92,6 +92,16 @@ impl Site {
         site
     }
 
+    /// Lets gunicorn give up soon on a worker that hangs: by itself it waits for half a minute.
+    pub fn give_up_soon(&self) {
+        self.edit(
+            "/etc/systemd/system/myapp@.service",
+            "--no-control-socket",
+            "--no-control-socket --graceful-timeout 3",
+        );
+        self.sh("systemctl daemon-reload");
+    }
+
     /// The same, with this version released by zdd.
     pub fn of_instances_serving(version: &str) -> Self {
         let site = Site::of_instances();
