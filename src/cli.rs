@@ -171,7 +171,7 @@ impl Wait {
 /// Runs a command line to its end and returns the number the process ends with. All output is done
 /// then.
 pub fn run(clock: &dyn Clock) -> u8 {
-    let words = zddeploy::words(std::env::args().collect(), Cli::command());
+    let words = zddeploy::words(std::env::args().collect(), Cli::command);
     let cli = match Cli::try_parse_from(&words) {
         Ok(cli) => cli,
         Err(error) => return usage(&error),

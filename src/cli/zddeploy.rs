@@ -9,12 +9,12 @@ use crate::config::deploy_conf::FILE_NAME;
 
 /// The words as zdd understands them, the program first. Under another name they stay as they are.
 /// The original took any further words and did nothing with them.
-pub fn words(words: Vec<String>, zdd: Command) -> Vec<String> {
+pub fn words(words: Vec<String>, zdd: impl FnOnce() -> Command) -> Vec<String> {
     let called = words.first().and_then(|word| Path::new(word).file_name());
     if called.is_none_or(|name| name != "zddeploy") {
         return words;
     }
-    let options = Options::of_release(zdd);
+    let options = Options::of_release(zdd());
     let mut given = words.into_iter().peekable();
     let mut kept = vec![given.next().unwrap_or_default(), "release".to_owned()];
     let mut is_named = false;
@@ -80,7 +80,7 @@ mod tests {
 
     fn read(line: &str) -> String {
         let given = line.split(' ').map(str::to_owned).collect();
-        words(given, Cli::command()).join(" ")
+        words(given, Cli::command).join(" ")
     }
 
     #[test]

@@ -6,8 +6,8 @@ use std::io::{self, BufRead, BufReader, Read};
 use std::sync::mpsc::{self, Receiver, SyncSender};
 use std::thread;
 
-/// How many of the last lines are remembered.
-const TAIL_LINES: usize = 20;
+/// How many of the last lines are shown, and remembered unless more are asked for.
+pub const TAIL_LINES: usize = 20;
 
 /// A longer line is cut into pieces of this many bytes.
 const LINE_BYTES: usize = 8 * 1024;
@@ -24,22 +24,37 @@ pub struct Piece {
 }
 
 /// The last lines of an output.
-#[derive(Debug, Clone, Default)]
-pub struct Tail(VecDeque<String>);
+#[derive(Debug, Clone)]
+pub struct Tail {
+    lines: VecDeque<String>,
+    most: usize,
+}
+
+impl Default for Tail {
+    fn default() -> Tail {
+        Tail::of(TAIL_LINES)
+    }
+}
 
 impl Tail {
+    /// Room for so many lines.
+    pub fn of(most: usize) -> Tail {
+        let lines = VecDeque::new();
+        Tail { lines, most }
+    }
+
     /// Remembers a line, and forgets one when there are too many.
     pub fn push(&mut self, line: String) {
-        if self.0.len() == TAIL_LINES {
-            self.0.pop_front();
+        if self.lines.len() == self.most {
+            self.lines.pop_front();
         }
-        self.0.push_back(line);
+        self.lines.push_back(line);
     }
 }
 
 impl From<Tail> for Vec<String> {
     fn from(tail: Tail) -> Vec<String> {
-        tail.0.into()
+        tail.lines.into()
     }
 }
 

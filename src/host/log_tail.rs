@@ -1,27 +1,22 @@
 //! The last lines of what a server logged, for a message: those that tell what happened.
 
-use std::collections::VecDeque;
 use std::io::{BufRead, BufReader};
 
 use camino::Utf8Path;
 use fs_err as fs;
 
-/// How many lines are shown.
-const LINES: usize = 20;
+use super::lines::{TAIL_LINES, Tail};
 
 /// How many lines are looked through for the ones that are shown.
 pub const READ_LINES: usize = 200;
 
 /// The last lines of a log, as the program itself wrote them. Empty where it cannot be read.
 pub fn of_file(log: &Utf8Path) -> Vec<String> {
-    let mut last = VecDeque::new();
+    let mut last = Tail::of(READ_LINES);
     if let Ok(file) = fs::File::open(log) {
         let lines = BufReader::new(file).split(b'\n');
         for line in lines.map_while(std::result::Result::ok) {
-            if last.len() == READ_LINES {
-                last.pop_front();
-            }
-            last.push_back(String::from_utf8_lossy(&line).into_owned());
+            last.push(String::from_utf8_lossy(&line).into_owned());
         }
     }
     condensed(last.into())
@@ -30,10 +25,10 @@ pub fn of_file(log: &Utf8Path) -> Vec<String> {
 /// The last lines. Where there are too many, the frames of stack traces, which are indented, give
 /// way to what happened: a dying server repeats its trace for every worker.
 pub fn condensed(mut lines: Vec<String>) -> Vec<String> {
-    if lines.len() > LINES {
+    if lines.len() > TAIL_LINES {
         lines.retain(|line| !line.starts_with(char::is_whitespace));
     }
-    lines.split_off(lines.len().saturating_sub(LINES))
+    lines.split_off(lines.len().saturating_sub(TAIL_LINES))
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Waiting until what was just started answers at its own address. What answers there, but not in
 //! HTTP, is ready when it and its children stay as they are.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -78,7 +78,6 @@ fn is_mute(unhealthy: &Unhealthy) -> bool {
 struct Mute<'a, P> {
     processes: &'a dyn Fn() -> P,
     since: RefCell<Option<(Instant, P)>>,
-    is_ready: Cell<bool>,
 }
 
 impl<'a, P: PartialEq> Mute<'a, P> {
@@ -86,7 +85,6 @@ impl<'a, P: PartialEq> Mute<'a, P> {
         Mute {
             processes,
             since: RefCell::new(None),
-            is_ready: Cell::new(false),
         }
     }
 
@@ -109,16 +107,15 @@ impl<'a, P: PartialEq> Mute<'a, P> {
         }
     }
 
-    /// Once it is, it stays so: it is asked again why the wait ended.
+    /// Whether it has answered so for long enough, and is still the same.
     fn is_ready(&self) -> bool {
-        if !self.is_ready.get() && self.since.borrow().is_some() {
-            self.look();
-            let since = self.since.borrow();
-            let has_stayed = since
-                .as_ref()
-                .is_some_and(|(at, _)| at.elapsed() >= MUTE_TIME);
-            self.is_ready.set(has_stayed);
+        if self.since.borrow().is_none() {
+            return false;
         }
-        self.is_ready.get()
+        self.look();
+        let since = self.since.borrow();
+        since
+            .as_ref()
+            .is_some_and(|(at, _)| at.elapsed() >= MUTE_TIME)
     }
 }

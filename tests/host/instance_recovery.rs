@@ -159,8 +159,7 @@ fn cut_at_the_gate(site: &mut Site, version: &str, point: &str) {
 #[track_caller]
 fn comes_back(site: &mut Site, version: &str, with_recover_unit: bool, will: Option<&str>) {
     site.reboot_host();
-    let answer = "for i in $(seq 100); do curl -sf http://127.0.0.1/ && exit; sleep 0.1; done";
-    let served = site.sh(answer).stdout;
+    let served = site.first_answer();
     assert_eq!(served.trim(), version);
     if with_recover_unit {
         let done =

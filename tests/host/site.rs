@@ -128,6 +128,12 @@ impl Site {
         self.host.reboot();
     }
 
+    /// What users are answered as soon as they are after a boot; nothing within ten seconds.
+    pub fn first_answer(&self) -> String {
+        let ask = "for i in $(seq 100); do curl -sf http://127.0.0.1/ && exit; sleep 0.1; done";
+        self.sh(ask).stdout.trim().to_owned()
+    }
+
     /// Adds lines to the end of `zdd.toml`.
     pub fn add_settings(&self, lines: &str) {
         let path = format!("{ROOT}/zdd.toml");
